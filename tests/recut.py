@@ -15,8 +15,9 @@ Every byte keeps its sequence number, and the order of bytes between both direct
 connections stays as it was. A new packet has the time and the acknowledgement number of the packet
 that held its last byte. Pure acknowledgements go while bytes wait to be joined. Checksums are zero.
 
-Only clean captures can be cut otherwise: a retransmission, an overlap, a gap, bytes that arrive out of
-order, an IP fragment or a packet that was captured in part ends the program with a message, status 2.
+A packet that only repeats what was there is left out (and counted). Else only clean captures can be
+cut otherwise: a partial overlap, a gap, bytes out of order, an IP fragment or a packet that was
+captured in part ends the program with a message, status 2.
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -237,7 +238,7 @@ class Recutter:
         if self.mode not in ("bytes", "flight", "random") or (self.mode == "random") != bool(seed):
             raise NotClean(f"no mode {mode}: bytes, flight or random:SEED")
         self.random = random.Random(seed)
-        self.tcp_bytes = 0
+        self.tcp_bytes = self.repeats = 0
 
     def piece_max(self):
         if self.mode == "random":
@@ -250,7 +251,9 @@ class Recutter:
             self.flush()
             self.out.append((ns, data))
             return
-        self.follow(s)
+        if not self.follow(s):
+            self.repeats += 1
+            return
         if self.held and self.held[0].side != s.side and (s.payload or s.flags & (SYN | FIN | RST)):
             self.flush()
         if not s.payload:
@@ -273,22 +276,24 @@ class Recutter:
         self.out.append((s.ns, s.copy_with(s.seq, b"", s.flags)))
 
     def follow(self, s):
-        """Sequence numbers: every byte once, in order, without a hole."""
+        """Sequence numbers: every byte once, in order, without a hole. False: nothing new in it."""
         back = (s.side[1], s.side[0])
         if s.flags & SYN:
             if s.payload:
                 raise NotClean(f"packet {s.number} carries bytes with its SYN")
             if self.next.get(s.side) == (s.seq + 1) & 0xFFFFFFFF:
-                raise NotClean(f"packet {s.number} repeats a SYN")
+                return False
             if not s.flags & 0x10:
                 self.next.pop(back, None)
             self.next[s.side] = (s.seq + 1) & 0xFFFFFFFF
-            return
+            return True
         due = self.next.get(s.side, s.seq)
         if s.payload or s.flags & FIN:
             distance = after(s.seq, due)
             if distance < 0:
-                raise NotClean(f"packet {s.number} repeats {-distance} bytes or more")
+                if distance + len(s.payload) + bool(s.flags & FIN) > 0:
+                    raise NotClean(f"packet {s.number} repeats a part of what was there")
+                return False
             if distance > 0:
                 raise NotClean(f"{distance} bytes are missing before packet {s.number}")
         if s.flags & 0x10 and back in self.next and after(s.ack, self.next[back]) > 0 \
@@ -298,6 +303,7 @@ class Recutter:
             self.next[s.side] = (s.seq + len(s.payload) + bool(s.flags & FIN)) & 0xFFFFFFFF
         else:
             self.next.setdefault(s.side, s.seq)
+        return True
 
     def flush(self, keep_tail=False):
         """Write what waits; with keep_tail only full pieces."""
@@ -323,7 +329,7 @@ class Recutter:
 
 
 def recut(data, mode):
-    """(Capture, packets) of a capture file's bytes."""
+    """(Capture, packets, number of repeats left out) of a capture file's bytes."""
     capture = Capture(data)
     cutter = Recutter(capture.link, mode)
     for number, (ns, packet, length) in enumerate(capture.packets, 1):
@@ -331,7 +337,7 @@ def recut(data, mode):
     cutter.flush()
     if not cutter.tcp_bytes:
         raise NotClean("no TCP bytes in the capture")
-    return capture, cutter.out
+    return capture, cutter.out, cutter.repeats
 
 
 def main():
@@ -341,7 +347,7 @@ def main():
     with open(source, "rb") as file:
         data = file.read()
     try:
-        capture, packets = recut(data, mode)
+        capture, packets, repeats = recut(data, mode)
     except NotClean as reason:
         print(f"recut: {source}: NOT RECUT: {reason}", file=sys.stderr)
         return 2
@@ -349,7 +355,8 @@ def main():
         write_pcapng(target, capture.link, packets, capture.secrets)
     else:
         write_pcap(target, capture.link, packets)
-    print(f"recut: {mode}: {len(capture.packets)} packets in, {len(packets)} out")
+    print(f"recut: {mode}: {len(capture.packets)} packets in, {len(packets)} out"
+          + (f", {repeats} repeats left out" if repeats else ""))
     return 0
 
 

@@ -1,49 +1,219 @@
 #!/usr/bin/env python3
-"""Runs every test of the project; the last line counts them.
+"""Run all tests of wsx; the last line alone says "N passed, M failed".
 
-usage: run.py [--quick] [-k PATTERN]
+    run.py [--quick] [-k PATTERN] [-j JOBS] [--list]
+
+unit:NAME           a program of build/unit
+case:NAME           a case of tests/cases: expectations, strings, findings, -2, other cuts
+recut:NAME:MODE     the cutting tool itself: Wireshark's own TCP stream is the same after it
+truth:NAME:MODE     a sample capture against what its endpoints logged: one pass, -2, other cuts
+click:NAME          packets in random order through sharkd, against in order and against -2
+
+--quick: unit tests, cases without other cuts, truth of the small samples in one pass, three click tests.
+-k: only tests whose name holds PATTERN (or fits it, when it has * or ?).
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 import argparse
+import concurrent.futures
+import fnmatch
+import os
 import pathlib
-import re
 import subprocess
 import sys
+import time
 
-TOP = pathlib.Path(__file__).resolve().parent.parent
+TESTS = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(TESTS / "lib"))
+sys.path.insert(0, str(TESTS))
+import click  # noqa: E402
+import jsonlines  # noqa: E402
+import run_cases  # noqa: E402
+import truth  # noqa: E402
+import wsxenv  # noqa: E402
+
+UNIT_SECONDS = 300
+CLICK_PACKETS_BYTES_MAX = 60_000   # a click test dissects every packet seven times
+QUICK_SAMPLE_BYTES_MAX = 60_000
+QUICK_CLICKS = ("hs_ok", "pmd_fragmented", "msg_3frag_ping_one_seg")
+RECUT_SAMPLES = ("proto_graphql", "lws_server_wsclient")
+SHOWN_PROBLEMS = 25
+
+
+# --- tests: each returns the texts of what is wrong ---------------------------------------------
+
+
+def unit_test(program):
+    try:
+        done = subprocess.run([str(program)], capture_output=True, text=True, errors="replace",
+                              timeout=UNIT_SECONDS, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        return [f"no end after {UNIT_SECONDS} s"]
+    if done.returncode == 0:
+        return []
+    return [f"ended with {done.returncode}"] + (done.stdout + done.stderr).splitlines()[-20:]
+
+
+def cut(env, capture, mode):
+    """A capture with its bytes cut otherwise."""
+    target = env.new_path(".cut")
+    done = subprocess.run([sys.executable, "-B", str(TESTS / "recut.py"), str(capture), str(target),
+                           mode], capture_output=True, text=True)
+    if done.returncode:
+        raise run_cases.CaseError(done.stderr.strip()[-300:] or "recut.py failed")
+    return target
+
+
+def truth_test(env, capture, mode):
+    path, options = capture, []
+    if mode == "second-pass":
+        options = ["-2"]
+    elif mode != "one-pass":
+        path = cut(env, capture, mode)
+    items = jsonlines.run(env, path, options)
+    if path != capture:
+        path.unlink()
+    return truth.check(items, truth.default_truth(capture))[3]
+
+
+def stream_bytes(env, capture):
+    """The bytes of each direction of the first TCP streams, by Wireshark's own follow."""
+    args = [w for n in range(4) for w in ("-z", f"follow,tcp,raw,{n}")]
+    text = run_cases.checked(env.tshark(["-q", *args], capture), "follow")
+    parts, bytes_of = text.split("Follow: tcp,raw\n")[1:], []
+    for part in parts:
+        lines = [line for line in part.splitlines()[3:] if not line.startswith("=")]
+        bytes_of.append(("".join(x for x in lines if not x.startswith("\t")),
+                         "".join(x.strip() for x in lines if x.startswith("\t"))))
+    return bytes_of
+
+
+def recut_test(env, capture, mode):
+    before = stream_bytes(env, capture)
+    target = cut(env, capture, mode)
+    after = stream_bytes(env, target)
+    count = [run_cases.checked(env.tshark([], path), "listing").count("\n")
+             for path in (capture, target)]
+    target.unlink()
+    problems = []
+    if not any(c and s for c, s in before):
+        problems.append("no bytes in both directions")
+    if before != after:
+        problems.append("the byte streams are not the same")
+    if (count[1] > count[0]) != (mode == "bytes"):
+        problems.append(f"{count[0]} packets became {count[1]}")
+    return problems
+
+
+def click_test(env, path, prefs=()):
+    text = run_cases.checked(env.tshark(["-2", "-V", *prefs], path), "-2 -V")
+    return click.compare(env, path, text)
+
+
+# --- which tests there are ----------------------------------------------------------------------
 
 
 def unit_tests():
-    """Name and command of each unit test program; a source without a program is an error."""
-    for source in sorted((TOP / "tests" / "unit").glob("test_*.c")):
-        yield "unit/" + source.stem, [str(TOP / "build" / "unit" / source.stem)]
+    folder = wsxenv.build_dir() / "unit"
+    sources = sorted(p.stem for p in (TESTS / "unit").glob("test_*.c"))
+    for name in sources:
+        yield f"unit:{name}", lambda name=name: unit_test(folder / name)
+
+
+def case_tests(env, quick):
+    for name in run_cases.all_cases():
+        yield f"case:{name}", lambda name=name: run_cases.run_case(env, name, quick)
+
+
+def samples():
+    return [p for p in sorted(run_cases.SAMPLES.glob("*.pcap*")) if truth.default_truth(p).is_file()]
+
+
+def truth_tests(env, quick):
+    for path in samples():
+        size = path.stat().st_size
+        if quick and size > QUICK_SAMPLE_BYTES_MAX:
+            continue
+        modes = ["one-pass"]
+        if not quick:
+            small = "bytes" if size <= run_cases.BYTES_MODE_MAX else "random:1"
+            modes += ["second-pass", small, "random:2", "flight"]
+        for mode in modes:
+            yield (f"truth:{path.stem}:{mode}",
+                   lambda path=path, mode=mode: truth_test(env, path, mode))
+
+
+def recut_tests(env, quick):
+    for name in RECUT_SAMPLES[:1] if quick else RECUT_SAMPLES:
+        for mode in ("bytes", "flight", "random:1"):
+            yield (f"recut:{name}:{mode}", lambda name=name, mode=mode:
+                   recut_test(env, run_cases.SAMPLES / f"{name}.pcapng", mode))
+
+
+def click_tests(env, quick):
+    for name in QUICK_CLICKS if quick else run_cases.all_cases():
+        case = run_cases.Case(run_cases.CASES / name)
+        path = case.folder / case.spec["capture"]
+        if case.spec.get("prefs") or not path.is_file() \
+                or path.stat().st_size > CLICK_PACKETS_BYTES_MAX:
+            continue
+        yield f"click:{name}", lambda path=path: click_test(env, path)
+    for path in [] if quick else samples():
+        if path.stat().st_size <= CLICK_PACKETS_BYTES_MAX:
+            yield f"click:{path.stem}", lambda path=path: click_test(env, path)
+
+
+# --- running ------------------------------------------------------------------------------------
+
+
+def run_one(function):
+    began = time.monotonic()
+    try:
+        problems = function()
+    except (run_cases.CaseError, jsonlines.BadOutput, click.ClickError, OSError, ValueError) as error:
+        problems = [str(error)]
+    return problems, time.monotonic() - began
+
+
+def fits(name, pattern):
+    return pattern in name or fnmatch.fnmatch(name, pattern)
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("-k", default="", metavar="PATTERN")
+    parser.add_argument("-k", metavar="PATTERN", default="")
+    parser.add_argument("-j", type=int, default=len(os.sched_getaffinity(0)), metavar="JOBS")
+    parser.add_argument("--list", action="store_true")
     args = parser.parse_args()
-    passed = failed = 0
-    for name, command in unit_tests():
-        if not re.search(args.k, name):
-            continue
-        try:
-            run = subprocess.run(command, capture_output=True, text=True, timeout=600)
-            good, output = run.returncode == 0, run.stdout + run.stderr
-        except (OSError, subprocess.TimeoutExpired) as error:
-            good, output = False, str(error)
-        print(("ok      " if good else "FAILED  ") + name)
-        if good:
-            passed += 1
-        else:
-            failed += 1
-            print(output)
-    print("verdict: " + ("every test passed" if not failed else "there are failures"))
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+    env = None if args.list else wsxenv.shared()
+    tests = [t for source in (unit_tests(), recut_tests(env, args.quick),
+                              truth_tests(env, args.quick), case_tests(env, args.quick),
+                              click_tests(env, args.quick))
+             for t in source if fits(t[0], args.k)]
+    if args.list:
+        print("\n".join(name for name, _ in tests))
+        return 0
+    print(f"{len(tests)} tests, {args.j} at a time, Wireshark {env.version}, {env.plugin}", flush=True)
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(args.j) as pool:
+        waiting = {pool.submit(run_one, function): name for name, function in tests}
+        for done in concurrent.futures.as_completed(waiting):
+            problems, seconds = done.result()
+            failed += bool(problems)
+            print(f"{'FAIL' if problems else 'ok  '} {waiting[done]} ({seconds:.1f} s)", flush=True)
+            for text in problems[:SHOWN_PROBLEMS]:
+                print("     " + text[:400])
+    if not tests:
+        print("no test was chosen")
+    print(f"{len(tests) - failed} passed, {failed} failed")
+    return 1 if failed or not tests else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (run_cases.CaseError, wsxenv.SetupError) as error:
+        print(f"run: {error}")
+        print("0 passed, 1 failed")
+        sys.exit(1)

@@ -20,9 +20,10 @@
 enum wsx_http_version { WSX_HTTP_1, WSX_HTTP_2, WSX_HTTP_3 };
 
 /*
- * The head of one request or response, only what WebSocket needs. Strings are malloc'ed, NULL when
- * the header is not there; header lines of one name are joined by ", ". All zero is a head without
- * headers; wsx_head_clear frees.
+ * The head of one request or response, only what WebSocket needs. Strings are g_malloc'ed, NULL
+ * when the header is not there and "" when it is empty; header lines of one name are joined by ",
+ * ". Bytes above 0x7F are kept as sent, UTF-8 or not. All zero is a head without headers;
+ * wsx_head_clear frees. For HTTP/2 and HTTP/3, set `http` (and `request`) before wsx_head_add.
  */
 struct wsx_head {
     enum wsx_http_version http;
@@ -30,6 +31,7 @@ struct wsx_head {
     uint8_t minor; /* HTTP/1.minor (major 1), or 0 */
     uint8_t major;
     unsigned status;       /* responses: 100 to 999 */
+    char *reason;          /* responses under HTTP/1: the reason phrase, "" when there is none */
     char *method;          /* requests */
     char *target;          /* requests: request target; :path under HTTP/2 */
     char *scheme;          /* :scheme under HTTP/2, else NULL */
@@ -48,21 +50,27 @@ struct wsx_head {
     bool has_cookie, has_authorization; /* that they are there; never their values */
     bool upgrade_websocket;             /* Upgrade lists websocket, whatever its case */
     bool connection_upgrade;            /* Connection lists upgrade */
+    bool cut;        /* the end of the head was not seen: no header counts as missing. Set by
+                        wsx_head_parse, or by whoever else knows */
+    bool values_cut; /* a value was cut at WSX_VALUE_MAX: what is missing in a list may have been
+                        sent. Set by wsx_head_add */
 };
 
 void wsx_head_clear(struct wsx_head *head);
 
-/* Adds one header; names without regard to case; pseudo headers with their colon. Blanks around the
- * value are dropped. */
+/* Adds one header; names without regard to case; pseudo headers with their colon, the first of each
+ * counts. Blanks around the value are dropped, tabs become blanks, other control bytes '?'. Headers
+ * that WebSocket doesn't need are passed over. */
 void wsx_head_add(struct wsx_head *head, const char *name, size_t name_length, const char *value,
                   size_t value_length);
 
 /*
  * Reads the head of an HTTP/1.x request or response at the start of `bytes`. Lines end in CRLF or
  * LF; folded lines are joined; NUL and control bytes in values become '?'. Returns the head's
- * length with its blank line, or 0 when the bytes are not a head (head is then cleared) . A head
- * without its blank line (cut by the capture, or over WSX_HEAD_MAX) is read as far as it goes and
- * *complete is false.
+ * length with its blank line, or 0 when the bytes are not a head (head is then cleared). A head
+ * without its blank line (cut by the capture, or over WSX_HEAD_MAX) is read up to its last whole
+ * line, *complete is false and the bytes looked at are returned. An empty line before the head is
+ * passed over and counted. What `head` held before is not freed.
  */
 size_t wsx_head_parse(const uint8_t *bytes, size_t length, struct wsx_head *head, bool *complete);
 
@@ -75,7 +83,7 @@ bool wsx_head_agrees(const struct wsx_head *head);
 /* base64(SHA-1(key + GUID)), RFC 6455 4.2.2: 28 characters and a NUL. */
 void wsx_accept_for_key(const char *key, char accept[29]);
 
-/* What both sides agreed on. Strings are malloc'ed; wsx_agreement_clear frees. */
+/* What both sides agreed on. Strings are g_malloc'ed; wsx_agreement_clear frees. */
 struct wsx_agreement {
     bool known;   /* a response was seen; false: all below are the values of a plain connection */
     bool deflate; /* permessage-deflate was accepted (token without regard to case) */
@@ -88,6 +96,9 @@ struct wsx_agreement {
     char *subprotocol;      /* as chosen, NULL if none */
     char *extensions;       /* as answered, NULL if none */
 };
+/* A plain connection: nothing known, no extension, windows of 15 bits, takeover. Frees nothing. */
+void wsx_agreement_init(struct wsx_agreement *agreement);
+/* Frees the strings; all zero then. */
 void wsx_agreement_clear(struct wsx_agreement *agreement);
 
 /*
@@ -96,7 +107,7 @@ void wsx_agreement_clear(struct wsx_agreement *agreement);
  * hs-connection-missing, hs-subprotocol-offer-invalid, hs-extension-grammar, deflate-param-unknown,
  * -repeated, -value (faults of the offer), hs-origin-missing, hs-cleartext-credentials (only when
  * !encrypted), h2-header-forbidden, h2-key-present, h2-pseudo-header-missing. Each at most once,
- * all values in one text. `encrypted`: under TLS or QUIC.
+ * all values in one text. `encrypted`: under TLS or QUIC. For requests that ask (wsx_head_asks).
  */
 void wsx_handshake_check_request(const struct wsx_head *request, bool encrypted,
                                  const struct wsx_finding_sink *sink);
@@ -110,13 +121,15 @@ void wsx_handshake_check_request(const struct wsx_head *request, bool encrypted,
  * deflate-client-window-not-offered, deflate-server-window-refused, deflate-takeover-refused,
  * h2-header-forbidden (status 101), h2-key-present. The answer is held against the first offer that
  * it fits. A permessage-deflate answer with a bad value still agrees, with the default for that
- * value.
+ * value. A refusal is judged by hs-refused only; interim responses (100, 103) are the caller's to
+ * leave out. *agreement is overwritten without being freed, and is a plain connection's after a
+ * refusal.
  */
 void wsx_handshake_check_response(const struct wsx_head *request, uint32_t request_packet,
                                   const struct wsx_head *response, struct wsx_agreement *agreement,
                                   const struct wsx_finding_sink *sink);
 
-/* "ws://host/path" or "wss://...": malloc'ed; host "" where it is not known; NULL for a NULL
+/* "ws://host/path" or "wss://...": g_malloc'ed; host "" where it is not known; NULL for a NULL
  * request. */
 char *wsx_handshake_uri(const struct wsx_head *request, bool encrypted);
 
@@ -124,7 +137,9 @@ char *wsx_handshake_uri(const struct wsx_head *request, bool encrypted);
  * The name of the first credential that hs-cleartext-credentials recognises ("Cookie",
  * "Authorization", "subprotocol", "query parameter token"), NULL when there is none. Names of query
  * parameters or subprotocols that begin (whatever the case) with token, access_token, auth,
- * api_key, apikey, jwt, bearer, session, password or secret, and JWT-shaped values.
+ * api_key, apikey, jwt, bearer, session, password or secret, and JWT-shaped values. Of a
+ * parameter's name only that beginning is told, since a secret may follow it. Static; see
+ * credentials.h for all of them and for redacting.
  */
 const char *wsx_handshake_credential(const struct wsx_head *request);
 

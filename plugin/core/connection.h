@@ -1,0 +1,144 @@
+/*
+ * connection.h - one WebSocket connection: both directions' frames to messages (RFC 6455 5.4, RFC
+ * 7692 6), Ping and Pong, the closing handshake, and the rules of frames, messages and closes.
+ * Knows no Wireshark type. Fed by state.c; stream.h cuts the bytes into frames before.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef WSX_CORE_CONNECTION_H
+#define WSX_CORE_CONNECTION_H
+
+#include "handshake.h"
+#include "inflate.h"
+#include "stream.h"
+#include "utf8.h"
+
+enum wsx_direction { WSX_CLIENT_TO_SERVER, WSX_SERVER_TO_CLIENT };
+
+enum wsx_item_kind {
+    WSX_ITEM_FRAGMENT, /* a data frame that ends no message */
+    WSX_ITEM_MESSAGE,  /* a data frame that ends a message */
+    WSX_ITEM_STRAY,    /* a frame that belongs to no message */
+    WSX_ITEM_PING,
+    WSX_ITEM_PONG,
+    WSX_ITEM_CLOSE,
+};
+
+/* A message, complete or as far as it is known. Pointers are valid during the call only. */
+struct wsx_message {
+    enum wsx_direction direction;
+    uint32_t index; /* in its direction, from 1 */
+    bool text;      /* begun by a text frame */
+    bool compressed;
+    bool incomplete;   /* only a part is there */
+    bool raw;          /* nothing could be inflated: bytes are compressed */
+    bool utf8;         /* the bytes given are a text message and valid UTF-8 */
+    bool length_known; /* length is the true one */
+    uint32_t frames;
+    uint32_t first_packet;
+    int64_t first_time;   /* ns since the epoch */
+    uint64_t wire_length; /* payload bytes of its frames as the headers say */
+    uint64_t length;      /* after inflating */
+    const uint8_t *bytes; /* `have` bytes, unmasked and inflated */
+    size_t have;
+};
+
+struct wsx_frame_event {
+    const struct wsx_frame *frame;
+    enum wsx_direction direction;
+    enum wsx_item_kind kind;
+    uint32_t index;         /* in its direction, from 1 */
+    int64_t delta;          /* ns since the connection's frame before, -1 for the first */
+    const uint8_t *payload; /* unmasked, frame->have bytes */
+    uint32_t message_index; /* of the message that it is a part of, 0 = none */
+    const struct wsx_message *message; /* with WSX_ITEM_MESSAGE */
+    uint32_t answers_packet; /* Pong: its Ping's packet; Close: the other side's Close; 0 = none */
+    enum wsx_direction answers_direction;
+    uint32_t answers_index; /* frame index of that Ping or Close in its direction */
+    int64_t answer_time;    /* ns, with answers_packet */
+    bool first_close;       /* Close: no Close came before */
+};
+
+struct wsx_note {
+    enum wsx_direction direction;
+    uint64_t missing;
+};
+
+/* What a connection reports, all with the context of the push. Findings of an item come right
+ * before the item. */
+struct wsx_connection_events {
+    void (*frame)(void *context, const struct wsx_frame_event *event);
+    void (*broken)(
+        void *context,
+        const struct wsx_message *message); /* a message that ended without its last frame */
+    void (*note)(void *context, const struct wsx_note *note);
+    void (*finding)(void *context, enum wsx_rule rule, enum wsx_severity severity, uint32_t packet,
+                    const char *detail);
+};
+
+struct wsx_limits {
+    size_t frame;   /* payload bytes kept of one frame */
+    size_t message; /* bytes kept of one message, compressed or not */
+    struct wsx_inflate_limits inflate;
+};
+
+struct wsx_ping;
+
+/* A message under way. */
+struct wsx_assembly {
+    bool open;
+    struct wsx_message message;
+    uint8_t *bytes; /* unmasked payload so far, up to the first hole or limit */
+    size_t length, size;
+    bool hole, limited;
+    struct wsx_utf8 utf8;
+};
+
+struct wsx_side {
+    struct wsx_stream stream;
+    struct wsx_assembly assembly;
+    struct wsx_inflate inflate;
+    uint8_t *scratch; /* an unmasked payload */
+    size_t scratch_size;
+    uint32_t frames, messages;
+    uint32_t context_lost_packet; /* where the compression context was lost */
+    bool close_seen;
+    uint32_t close_packet, close_frame;
+    int64_t close_time;
+    unsigned close_code;
+    bool key_known, key_repeating, zero_key_told;
+    uint8_t key[4];
+    struct wsx_ping *pings, *pings_last; /* waiting for their Pong, oldest first */
+    unsigned ping_count;
+};
+
+struct wsx_connection {
+    const struct wsx_connection_events *events;
+    struct wsx_limits limits;
+    struct wsx_agreement agreement;
+    bool midstream;
+    struct wsx_side side[2];
+    bool frame_seen;
+    int64_t last_time;
+    /* of the push under way */
+    uint32_t packet;
+    int64_t time;
+    void *context;
+};
+
+/* `agreement` is taken over (its strings too). midstream: no handshake was captured. */
+struct wsx_connection *wsx_connection_new(const struct wsx_connection_events *events,
+                                          const struct wsx_limits *limits,
+                                          struct wsx_agreement *agreement, bool midstream);
+void wsx_connection_free(struct wsx_connection *connection);
+
+/* Bytes of one direction, see wsx_stream_push. time: ns since the epoch. */
+void wsx_connection_push(struct wsx_connection *connection, enum wsx_direction direction,
+                         uint64_t offset, const uint8_t *bytes, size_t captured, uint64_t length,
+                         uint32_t packet, int64_t time, void *context);
+
+/* A direction ended (FIN, RST, or the end of what is known): what is unfinished is reported. */
+void wsx_connection_finish(struct wsx_connection *connection, enum wsx_direction direction,
+                           uint32_t packet, int64_t time, void *context);
+
+#endif

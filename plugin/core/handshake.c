@@ -1,0 +1,349 @@
+/*
+ * handshake.c - heads of requests and responses: from HTTP/1 bytes or from header fields to struct
+ * wsx_head; the expected Sec-WebSocket-Accept and the URI. Judges nothing: read negotiate.c next.
+ * RFC 6455 1.3, 3, 4.2.2; RFC 9112 2 to 5; RFC 8441 5.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "handshake.h"
+
+#include "tokens.h"
+
+#include <glib.h>
+#include <string.h>
+
+#define ACCEPT_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+/* How a header is kept. */
+enum keeping {
+    KEEP_JOINED, /* lines of one name joined by ", " */
+    KEEP_FIRST,  /* pseudo headers, which HTTP/2 doesn't allow twice */
+};
+
+static const struct {
+    const char *name;
+    enum keeping keeping;
+    size_t offset; /* of a char * in struct wsx_head */
+} kept_headers[] = {
+    {":method", KEEP_FIRST, offsetof(struct wsx_head, method)},
+    {":path", KEEP_FIRST, offsetof(struct wsx_head, target)},
+    {":scheme", KEEP_FIRST, offsetof(struct wsx_head, scheme)},
+    {":protocol", KEEP_FIRST, offsetof(struct wsx_head, protocol_pseudo)},
+    {":authority", KEEP_FIRST, offsetof(struct wsx_head, host)},
+    {"host", KEEP_JOINED, offsetof(struct wsx_head, host)},
+    {"origin", KEEP_JOINED, offsetof(struct wsx_head, origin)},
+    {"user-agent", KEEP_JOINED, offsetof(struct wsx_head, user_agent)},
+    {"sec-websocket-key", KEEP_JOINED, offsetof(struct wsx_head, key)},
+    {"sec-websocket-accept", KEEP_JOINED, offsetof(struct wsx_head, accept)},
+    {"sec-websocket-version", KEEP_JOINED, offsetof(struct wsx_head, version)},
+    {"sec-websocket-protocol", KEEP_JOINED, offsetof(struct wsx_head, protocol)},
+    {"sec-websocket-extensions", KEEP_JOINED, offsetof(struct wsx_head, extensions)},
+    {"upgrade", KEEP_JOINED, offsetof(struct wsx_head, upgrade)},
+    {"connection", KEEP_JOINED, offsetof(struct wsx_head, connection)},
+};
+
+static char **slot_at(struct wsx_head *head, size_t offset) {
+    return (char **)(void *)((char *)head + offset);
+}
+
+void wsx_head_clear(struct wsx_head *head) {
+    for (size_t i = 0; i < G_N_ELEMENTS(kept_headers); i++) {
+        char **slot = slot_at(head, kept_headers[i].offset);
+        g_free(*slot); /* Host and :authority share one; the second finds NULL */
+        *slot = NULL;
+    }
+    g_free(head->reason);
+    memset(head, 0, sizeof *head);
+}
+
+/* Control bytes can neither be shown nor stand in a C string (NUL). */
+static char printable(char byte) {
+    if (byte == '\t')
+        return ' ';
+    return ((unsigned char)byte < 0x20 || byte == 0x7F) ? '?' : byte;
+}
+
+/* How much of a list's line is kept when only `room` is left: whole elements where there are any,
+ * so that no element appears that nobody sent. */
+static size_t cut_list(struct wsx_slice value, size_t room, bool joined) {
+    for (size_t i = room; i > 0; i--)
+        if (value.at[i - 1] == ',')
+            return i - 1;
+    return joined ? 0 : room;
+}
+
+/* Appends a line's value to what the slot holds. True when it had to be cut to `max` bytes. */
+static bool append_value(char **slot, struct wsx_slice value, size_t max) {
+    size_t used = *slot ? strlen(*slot) : 0;
+    size_t separator = *slot ? 2 : 0;
+    size_t room = max > used + separator ? max - used - separator : 0;
+    bool cut = value.length > room;
+    if (cut)
+        value.length = cut_list(value, room, *slot != NULL);
+    if (cut && *slot && !value.length)
+        return true;
+    *slot = g_realloc(*slot, used + separator + value.length + 1);
+    if (separator)
+        memcpy(*slot + used, ", ", 2);
+    char *to = *slot + used + separator;
+    for (size_t i = 0; i < value.length; i++)
+        to[i] = printable(value.at[i]);
+    to[value.length] = '\0';
+    return cut;
+}
+
+/* "websocket/13" counts as websocket: RFC 9110 7.8 gives a protocol an optional version. */
+static bool lists(struct wsx_slice list, const char *word) {
+    struct wsx_slice element;
+    while (wsx_list_next(&list, &element)) {
+        const char *slash = memchr(element.at, '/', element.length);
+        if (slash)
+            element.length = (size_t)(slash - element.at);
+        if (wsx_slice_is_nocase(wsx_trim(element), word))
+            return true;
+    }
+    return false;
+}
+
+static unsigned read_status(struct wsx_slice text) {
+    if (text.length < 3 || (text.length > 3 && !wsx_is_blank(text.at[3])))
+        return 0;
+    unsigned status = 0;
+    for (int i = 0; i < 3; i++) {
+        if (!g_ascii_isdigit(text.at[i]))
+            return 0;
+        status = status * 10 + (unsigned)(text.at[i] - '0');
+    }
+    return status >= 100 ? status : 0;
+}
+
+/* What a header tells beyond its value. */
+static void note_header(struct wsx_head *head, struct wsx_slice name, struct wsx_slice value) {
+    if (wsx_slice_is_nocase(name, "sec-websocket-key"))
+        head->key_lines++;
+    else if (wsx_slice_is_nocase(name, "sec-websocket-accept"))
+        head->accept_lines++;
+    else if (wsx_slice_is_nocase(name, "sec-websocket-protocol"))
+        head->protocol_lines++;
+    else if (wsx_slice_is_nocase(name, "upgrade"))
+        head->upgrade_websocket |= lists(value, "websocket");
+    else if (wsx_slice_is_nocase(name, "connection"))
+        head->connection_upgrade |= lists(value, "upgrade");
+    else if (wsx_slice_is_nocase(name, "cookie"))
+        head->has_cookie = true;
+    else if (wsx_slice_is_nocase(name, "authorization"))
+        head->has_authorization = true;
+    else if (wsx_slice_is_nocase(name, ":method"))
+        head->request = true;
+    else if (wsx_slice_is_nocase(name, ":status"))
+        head->status = read_status(value);
+}
+
+void wsx_head_add(struct wsx_head *head, const char *name, size_t name_length, const char *value,
+                  size_t value_length) {
+    struct wsx_slice called = wsx_trim((struct wsx_slice){name, name_length});
+    struct wsx_slice trimmed = wsx_trim((struct wsx_slice){value, value_length});
+    note_header(head, called, trimmed);
+    for (size_t i = 0; i < G_N_ELEMENTS(kept_headers); i++) {
+        if (!wsx_slice_is_nocase(called, kept_headers[i].name))
+            continue;
+        char **slot = slot_at(head, kept_headers[i].offset);
+        bool first_only =
+            kept_headers[i].keeping == KEEP_FIRST ||
+            /* Under HTTP/2 a Host beside :authority says the same again. */
+            (head->http != WSX_HTTP_1 && kept_headers[i].offset == offsetof(struct wsx_head, host));
+        if (*slot && first_only)
+            return;
+        size_t max = kept_headers[i].keeping == KEEP_FIRST ? WSX_HEAD_MAX : WSX_VALUE_MAX;
+        head->values_cut |= append_value(slot, trimmed, max);
+        return;
+    }
+}
+
+/* Takes the line at *position, without its end. False when it isn't ended: then the line is what
+ * there is, and *position is the end. */
+static bool next_line(struct wsx_slice bytes, size_t *position, struct wsx_slice *line) {
+    const char *start = bytes.at + *position;
+    size_t left = bytes.length - *position;
+    const char *feed = left ? memchr(start, '\n', left) : NULL;
+    size_t length = feed ? (size_t)(feed - start) : left;
+    *position += feed ? length + 1 : length;
+    if (feed && length && start[length - 1] == '\r')
+        length--;
+    *line = (struct wsx_slice){start, length};
+    return feed != NULL;
+}
+
+/* "HTTP/1.1" at the start of the text. */
+static bool read_version(struct wsx_slice text, struct wsx_head *head) {
+    if (text.length < 8 || memcmp(text.at, "HTTP/", 5) || !g_ascii_isdigit(text.at[5]) ||
+        text.at[6] != '.' || !g_ascii_isdigit(text.at[7]))
+        return false;
+    head->major = (uint8_t)(text.at[5] - '0');
+    head->minor = (uint8_t)(text.at[7] - '0');
+    return true;
+}
+
+static bool read_status_line(struct wsx_slice line, struct wsx_head *head) {
+    if (!read_version(line, head) || line.length < 9 || !wsx_is_blank(line.at[8]))
+        return false;
+    struct wsx_slice rest = wsx_trim((struct wsx_slice){line.at + 8, line.length - 8});
+    head->status = read_status(rest);
+    if (!head->status)
+        return false;
+    append_value(&head->reason, wsx_trim((struct wsx_slice){rest.at + 3, rest.length - 3}),
+                 WSX_VALUE_MAX);
+    return true;
+}
+
+/* Method and version are found from the two ends, since targets with blanks are sent. */
+static bool read_request_line(struct wsx_slice line, struct wsx_head *head) {
+    line = wsx_trim(line);
+    size_t method = 0;
+    while (method < line.length && wsx_is_token_char(line.at[method]))
+        method++;
+    if (!method || line.length - method < 10 || !wsx_is_blank(line.at[method]) ||
+        !wsx_is_blank(line.at[line.length - 9]) ||
+        !read_version((struct wsx_slice){line.at + line.length - 8, 8}, head))
+        return false;
+    struct wsx_slice name = {line.at, method};
+    struct wsx_slice target =
+        wsx_trim((struct wsx_slice){line.at + method, line.length - 8 - method});
+    /* The first bytes of HTTP/2 look like a request on purpose (RFC 9113 3.4). */
+    if (!target.length || wsx_slice_is(name, "PRI"))
+        return false;
+    head->request = true;
+    append_value(&head->method, name, WSX_VALUE_MAX);
+    append_value(&head->target, target, WSX_HEAD_MAX);
+    return true;
+}
+
+/* One header with its folded lines, waiting for the next header. */
+struct pending {
+    struct wsx_slice name;
+    GString *value;
+};
+
+static void pending_flush(struct pending *pending, struct wsx_head *head) {
+    /* An empty name is no header, and ":path" in HTTP/1 is one of those. */
+    if (pending->name.length)
+        wsx_head_add(head, pending->name.at, pending->name.length, pending->value->str,
+                     pending->value->len);
+    pending->name.length = 0;
+    g_string_truncate(pending->value, 0);
+}
+
+static void pending_line(struct pending *pending, struct wsx_slice line, struct wsx_head *head) {
+    if (wsx_is_blank(line.at[0])) {
+        line = wsx_trim(line);
+        g_string_append_c(pending->value, ' ');
+        g_string_append_len(pending->value, line.at, (gssize)line.length);
+        return;
+    }
+    pending_flush(pending, head);
+    const char *colon = memchr(line.at, ':', line.length);
+    if (!colon)
+        return;
+    pending->name = wsx_trim((struct wsx_slice){line.at, (size_t)(colon - line.at)});
+    struct wsx_slice value = {colon + 1, line.length - (size_t)(colon - line.at) - 1};
+    value = wsx_trim(value);
+    g_string_append_len(pending->value, value.at, (gssize)value.length);
+}
+
+size_t wsx_head_parse(const uint8_t *bytes, size_t length, struct wsx_head *head, bool *complete) {
+    memset(head, 0, sizeof *head);
+    *complete = false;
+    if (!length)
+        return 0;
+    struct wsx_slice all = {(const char *)bytes, MIN(length, WSX_HEAD_MAX)};
+    struct wsx_slice line;
+    size_t position = 0;
+    bool ended = next_line(all, &position, &line);
+    /* RFC 9112 2.2: an empty line before the request line is passed over. */
+    if (ended && !line.length)
+        ended = next_line(all, &position, &line);
+    bool response = line.length >= 5 && !memcmp(line.at, "HTTP/", 5);
+    if (!(response ? read_status_line(line, head) : read_request_line(line, head))) {
+        wsx_head_clear(head);
+        return 0;
+    }
+    struct pending pending = {{NULL, 0}, g_string_new(NULL)};
+    while (ended && !*complete) {
+        ended = next_line(all, &position, &line);
+        if (ended && !line.length)
+            *complete = true;
+        else if (ended) /* a line without its end may lack a part of its value: left out */
+            pending_line(&pending, line, head);
+    }
+    pending_flush(&pending, head);
+    g_string_free(pending.value, TRUE);
+    head->cut = !*complete;
+    return position;
+}
+
+bool wsx_head_asks(const struct wsx_head *head) {
+    if (!head->request)
+        return false;
+    return head->upgrade_websocket || head->key ||
+           (head->protocol_pseudo && !g_ascii_strcasecmp(head->protocol_pseudo, "websocket"));
+}
+
+bool wsx_head_agrees(const struct wsx_head *head) {
+    if (head->request)
+        return false;
+    return head->http == WSX_HTTP_1 ? head->status == 101 : head->status / 100 == 2;
+}
+
+void wsx_accept_for_key(const char *key, char accept[29]) {
+    GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA1);
+    g_checksum_update(sum, (const guchar *)key, (gssize)strlen(key));
+    g_checksum_update(sum, (const guchar *)ACCEPT_GUID, (gssize)strlen(ACCEPT_GUID));
+    guint8 digest[20];
+    gsize length = sizeof digest;
+    g_checksum_get_digest(sum, digest, &length);
+    g_checksum_free(sum);
+    char *text = g_base64_encode(digest, length);
+    memcpy(accept, text, 29);
+    g_free(text);
+}
+
+/* Finds the authority of an absolute-form target; false for another form. */
+static bool read_absolute(const char *target, bool *secure, struct wsx_slice *authority,
+                          const char **path) {
+    static const struct {
+        const char *text;
+        bool secure;
+    } schemes[] = {{"http://", false}, {"https://", true}, {"ws://", false}, {"wss://", true}};
+    for (size_t i = 0; i < G_N_ELEMENTS(schemes); i++) {
+        size_t length = strlen(schemes[i].text);
+        if (g_ascii_strncasecmp(target, schemes[i].text, length))
+            continue;
+        *secure = schemes[i].secure;
+        *authority = (struct wsx_slice){target + length, strcspn(target + length, "/?#")};
+        *path = authority->at + authority->length;
+        return true;
+    }
+    return false;
+}
+
+char *wsx_handshake_uri(const struct wsx_head *request, bool encrypted) {
+    if (!request)
+        return NULL;
+    const char *path = request->target ? request->target : "/";
+    struct wsx_slice authority = wsx_slice_of(request->host);
+    bool secure = encrypted, absolute_secure;
+    if (request->http == WSX_HTTP_1) {
+        if (read_absolute(path, &absolute_secure, &authority, &path))
+            secure = encrypted || absolute_secure;
+    } else if (request->scheme) {
+        secure = !g_ascii_strcasecmp(request->scheme, "https") ||
+                 !g_ascii_strcasecmp(request->scheme, "wss");
+    }
+    GString *uri = g_string_new(secure ? "wss://" : "ws://");
+    if (authority.length)
+        g_string_append_len(uri, authority.at, (gssize)authority.length);
+    if (path[0] != '/')
+        g_string_append_c(uri, '/');
+    g_string_append(uri, path);
+    return g_string_free(uri, FALSE);
+}

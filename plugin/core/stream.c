@@ -1,0 +1,297 @@
+/*
+ * stream.c - bytes to frames, one direction; see stream.h. A frame that lies wholly in one pushed
+ * piece is reported without a copy; of any other, the payload is gathered in `kept`.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "stream.h"
+
+#include <glib.h>
+#include <string.h>
+
+/* What waits for earlier bytes: enough for a window in flight, and bounded. */
+#define WSX_QUEUE_BYTES (1u << 20)
+#define WSX_QUEUE_SEGMENTS 1000u
+
+struct wsx_segment {
+    struct wsx_segment *next;
+    uint64_t offset, length; /* length may be over captured: cut by the capture */
+    size_t captured;
+    uint32_t packet;
+    uint8_t bytes[];
+};
+
+/* One run of consecutive bytes on its way through the stream. */
+struct run {
+    const uint8_t *bytes;
+    size_t length;
+    uint32_t packet;
+    void *context;
+};
+
+void wsx_stream_init(struct wsx_stream *stream, const struct wsx_stream_events *events,
+                     size_t frame_limit) {
+    memset(stream, 0, sizeof *stream);
+    stream->events = events;
+    stream->frame_limit = frame_limit;
+}
+
+void wsx_stream_clear(struct wsx_stream *stream) {
+    g_free(stream->kept);
+    while (stream->queue) {
+        struct wsx_segment *first = stream->queue;
+        stream->queue = first->next;
+        g_free(first);
+    }
+    memset(stream, 0, sizeof *stream);
+}
+
+static void keep(struct wsx_stream *stream, const uint8_t *bytes, size_t length) {
+    if (stream->missing || stream->over_limit)
+        return;
+    if (length > stream->frame_limit - stream->kept_length) {
+        length = stream->frame_limit - stream->kept_length;
+        stream->over_limit = true;
+    }
+    if (!length)
+        return;
+    if (stream->kept_size - stream->kept_length < length) {
+        size_t size = MAX(stream->kept_size * 2, stream->kept_length + length);
+        /* a header's promise is not believed: memory grows with what came */
+        stream->kept = g_realloc(stream->kept, size);
+        stream->kept_size = size;
+    }
+    memcpy(stream->kept + stream->kept_length, bytes, length);
+    stream->kept_length += length;
+}
+
+static void frame_reset(struct wsx_stream *stream) {
+    stream->state = WSX_STREAM_HEADER;
+    stream->head_have = 0;
+    stream->payload_done = 0;
+    stream->missing = 0;
+    stream->over_limit = false;
+    stream->kept_length = 0;
+    if (stream->kept_size > (1u << 16)) { /* a large one is rare: do not hold its memory */
+        g_free(stream->kept);
+        stream->kept = NULL;
+        stream->kept_size = 0;
+    }
+}
+
+static void report_kept(struct wsx_stream *stream, bool unfinished, void *context) {
+    struct wsx_frame frame = {.header = stream->header,
+                              .begin = stream->begin,
+                              .begin_packet = stream->begin_packet,
+                              .payload = stream->kept,
+                              .have = stream->kept_length,
+                              .missing = stream->missing,
+                              .over_limit = stream->over_limit,
+                              .unfinished = unfinished};
+    if (unfinished)
+        frame.missing += stream->header.payload_length - stream->payload_done;
+    stream->events->frame(context, &frame);
+}
+
+/* Takes as much of a header as there is; true when it is whole. */
+static bool take_header(struct wsx_stream *stream, struct run *run) {
+    if (!stream->head_have) {
+        stream->begin = stream->next;
+        stream->begin_packet = run->packet;
+    }
+    while (run->length) {
+        stream->head[stream->head_have++] = *run->bytes++;
+        run->length--;
+        stream->next++;
+        if (wsx_frame_header_parse(stream->head, stream->head_have, &stream->header))
+            return true;
+    }
+    return false;
+}
+
+static void take_payload(struct wsx_stream *stream, struct run *run) {
+    uint64_t left = stream->header.payload_length - stream->payload_done;
+    size_t take = left < run->length ? (size_t)left : run->length;
+    keep(stream, run->bytes, take);
+    run->bytes += take;
+    run->length -= take;
+    stream->next += take;
+    stream->payload_done += take;
+    if (stream->payload_done == stream->header.payload_length) {
+        report_kept(stream, false, run->context);
+        frame_reset(stream);
+    }
+}
+
+/* A frame of which every byte is in the run: no copy. False when it is not so. */
+static bool take_whole(struct wsx_stream *stream, struct run *run) {
+    struct wsx_frame_header header;
+    unsigned length = wsx_frame_header_parse(run->bytes, run->length, &header);
+    if (!length || header.payload_length > run->length - length ||
+        header.payload_length > stream->frame_limit)
+        return false;
+    struct wsx_frame frame = {.header = header,
+                              .begin = stream->next,
+                              .begin_packet = run->packet,
+                              .payload = run->bytes + length,
+                              .have = (size_t)header.payload_length,
+                              .whole = run->bytes};
+    size_t size = length + frame.have;
+    run->bytes += size;
+    run->length -= size;
+    stream->next += size;
+    stream->events->frame(run->context, &frame);
+    return true;
+}
+
+static void stop_at_msb(struct wsx_stream *stream, void *context) {
+    struct wsx_frame frame = {.header = stream->header,
+                              .begin = stream->begin,
+                              .begin_packet = stream->begin_packet,
+                              .unfinished = true};
+    frame_reset(stream);
+    stream->state = WSX_STREAM_STOPPED;
+    stream->events->msb(context, &frame);
+}
+
+static void take_run(struct wsx_stream *stream, struct run *run) {
+    while (run->length) {
+        if (stream->state == WSX_STREAM_STOPPED) {
+            stream->next += run->length;
+            return;
+        }
+        if (stream->state == WSX_STREAM_PAYLOAD) {
+            take_payload(stream, run);
+            continue;
+        }
+        if (!stream->head_have && take_whole(stream, run))
+            continue;
+        if (!take_header(stream, run))
+            return;
+        if (stream->header.payload_length >> 63) {
+            stop_at_msb(stream, run->context);
+            continue;
+        }
+        stream->state = WSX_STREAM_PAYLOAD;
+        if (!stream->header.payload_length)
+            take_payload(stream, run);
+    }
+}
+
+/* `count` bytes that nobody will see. `cut`: left out by the capture (no gap is reported when
+ * framing survives). */
+static void skip(struct wsx_stream *stream, uint64_t count, bool cut, void *context) {
+    uint64_t offset = stream->next;
+    uint64_t left = stream->state == WSX_STREAM_PAYLOAD
+                        ? stream->header.payload_length - stream->payload_done
+                        : 0;
+    stream->next += count;
+    if (stream->state == WSX_STREAM_STOPPED) {
+        return;
+    }
+    if (count <= left) {
+        stream->missing += count;
+        stream->payload_done += count;
+        if (!cut)
+            stream->events->gap(context, offset, count, true);
+        if (count == left) {
+            report_kept(stream, false, context);
+            frame_reset(stream);
+        }
+        return;
+    }
+    if (stream->state == WSX_STREAM_PAYLOAD) {
+        stream->missing += left;
+        stream->payload_done += left;
+        report_kept(stream, false, context);
+    }
+    frame_reset(stream);
+    stream->state = WSX_STREAM_STOPPED;
+    stream->events->gap(context, offset, count, false);
+}
+
+static void take(struct wsx_stream *stream, uint64_t offset, const uint8_t *bytes, size_t captured,
+                 uint64_t length, uint32_t packet, void *context) {
+    uint64_t known = stream->next - offset;
+    if (known >= length && length)
+        return;
+    size_t drop = known < captured ? (size_t)known : captured;
+    struct run run = {bytes + drop, captured - drop, packet, context};
+    take_run(stream, &run);
+    uint64_t end = offset + length;
+    if (end > stream->next)
+        skip(stream, end - stream->next, true, context);
+}
+
+static void drain(struct wsx_stream *stream, void *context) {
+    while (stream->queue && stream->queue->offset <= stream->next) {
+        struct wsx_segment *first = stream->queue;
+        stream->queue = first->next;
+        stream->queue_bytes -= first->captured;
+        stream->queue_count--;
+        take(stream, first->offset, first->bytes, first->captured, first->length, first->packet,
+             context);
+        g_free(first);
+    }
+}
+
+/* Keeps a piece that came too early. Of two that overlap, each byte is taken from the one with the
+ * lower offset. */
+static void enqueue(struct wsx_stream *stream, uint64_t offset, const uint8_t *bytes,
+                    size_t captured, uint64_t length, uint32_t packet) {
+    struct wsx_segment **at = &stream->queue;
+    while (*at && (*at)->offset <= offset) {
+        if ((*at)->offset == offset && (*at)->length >= length)
+            return;
+        at = &(*at)->next;
+    }
+    struct wsx_segment *segment = g_malloc(sizeof *segment + captured);
+    *segment = (struct wsx_segment){
+        .next = *at, .offset = offset, .length = length, .captured = captured, .packet = packet};
+    memcpy(segment->bytes, bytes, captured);
+    *at = segment;
+    stream->queue_bytes += captured;
+    stream->queue_count++;
+}
+
+void wsx_stream_push(struct wsx_stream *stream, uint64_t offset, const uint8_t *bytes,
+                     size_t captured, uint64_t length, uint32_t packet, void *context) {
+    if (!length)
+        return;
+    if (offset > stream->next) {
+        enqueue(stream, offset, bytes, captured, length, packet);
+        if (stream->queue_bytes > WSX_QUEUE_BYTES || stream->queue_count > WSX_QUEUE_SEGMENTS)
+            wsx_stream_give_up(stream, packet, context);
+        return;
+    }
+    take(stream, offset, bytes, captured, length, packet, context);
+    drain(stream, context);
+}
+
+void wsx_stream_give_up(struct wsx_stream *stream, uint32_t packet, void *context) {
+    (void)packet;
+    if (!stream->queue)
+        return;
+    skip(stream, stream->queue->offset - stream->next, false, context);
+    drain(stream, context);
+}
+
+void wsx_stream_finish(struct wsx_stream *stream, uint32_t packet, void *context) {
+    while (stream->queue)
+        wsx_stream_give_up(stream, packet, context);
+    if (stream->state == WSX_STREAM_PAYLOAD)
+        report_kept(stream, true, context);
+    frame_reset(stream);
+    stream->state = WSX_STREAM_STOPPED;
+}
+
+bool wsx_stream_pending(const struct wsx_stream *stream, uint64_t *done, uint64_t *whole) {
+    *whole = 0;
+    *done = stream->head_have;
+    if (stream->state == WSX_STREAM_PAYLOAD) {
+        *done = stream->header.length + stream->payload_done;
+        *whole = stream->header.length + stream->header.payload_length;
+        return true;
+    }
+    return stream->head_have != 0;
+}

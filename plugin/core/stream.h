@@ -1,0 +1,90 @@
+/*
+ * stream.h - one direction of a connection: bytes at offsets in, frames out (RFC 6455 5.2). Puts
+ * late pieces in order, drops what is known, keeps what a frame needs that lies in several pieces.
+ * Knows nothing of messages: connection.h takes the frames. Knows no Wireshark type.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef WSX_CORE_STREAM_H
+#define WSX_CORE_STREAM_H
+
+#include "frame.h"
+
+/* A frame, or what is known of it. Pointers are valid during the call only. */
+struct wsx_frame {
+    struct wsx_frame_header header;
+    uint64_t begin;         /* offset of its first byte in the direction */
+    uint32_t begin_packet;  /* packet of its first byte */
+    const uint8_t *payload; /* as on the wire, masked when header.masked */
+    size_t have;            /* bytes of payload given, up to the first hole or the limit */
+    uint64_t missing;       /* payload bytes that were not captured */
+    const uint8_t *
+        whole; /* the frame's first byte in the pushed bytes when it lies there wholly, else NULL */
+    bool over_limit; /* longer than what is kept of a frame: `have` is cut for this reason */
+    bool unfinished; /* the direction stopped or ended before the frame did */
+};
+
+/* What a stream reports. `context` is the pointer given to the push. */
+struct wsx_stream_events {
+    void (*frame)(void *context, const struct wsx_frame *frame);
+    /* `missing` bytes from `offset` on were not captured (0: their number is not known). followed:
+     * framing went on exactly, since they lay in a payload. */
+    void (*gap)(void *context, uint64_t offset, uint64_t missing, bool followed);
+    /* A 64-bit length with its most significant bit set: nothing behind it can be framed. */
+    void (*msb)(void *context, const struct wsx_frame *frame);
+};
+
+enum wsx_stream_state {
+    WSX_STREAM_HEADER,  /* between frames or in a header */
+    WSX_STREAM_PAYLOAD, /* in a payload */
+    WSX_STREAM_STOPPED, /* framing is lost: what comes is counted and not read */
+};
+
+struct wsx_segment; /* bytes that came too early */
+
+/* Caller's memory, wsx_stream_init first and wsx_stream_clear last. Fields are read by others, set
+ * by stream.c only. */
+struct wsx_stream {
+    const struct wsx_stream_events *events;
+    size_t frame_limit; /* payload bytes kept of one frame */
+    uint64_t next;      /* offset of the next byte wanted */
+    enum wsx_stream_state state;
+    uint8_t head[WSX_HEADER_MAX]; /* a header that is not whole yet */
+    unsigned head_have;
+    struct wsx_frame_header header; /* valid in WSX_STREAM_PAYLOAD */
+    uint64_t begin;                 /* offset of the present frame; valid when one has begun */
+    uint32_t begin_packet;
+    uint64_t payload_done; /* payload bytes passed, captured or not */
+    uint64_t missing;      /* of these, not captured */
+    uint8_t *kept;         /* payload from the beginning up to the first hole or frame_limit */
+    size_t kept_length, kept_size;
+    bool over_limit;
+    struct wsx_segment *queue; /* by offset, none overlapping */
+    size_t queue_bytes;
+    unsigned queue_count;
+};
+
+void wsx_stream_init(struct wsx_stream *stream, const struct wsx_stream_events *events,
+                     size_t frame_limit);
+void wsx_stream_clear(struct wsx_stream *stream);
+
+/*
+ * Takes `length` bytes at `offset`, of which the first `captured` are in `bytes`. Frames that
+ * become complete are reported in order. A piece beyond `next` waits for the bytes before it, up to
+ * named bounds; over them, or with wsx_stream_give_up, what is before it counts as lost.
+ */
+void wsx_stream_push(struct wsx_stream *stream, uint64_t offset, const uint8_t *bytes,
+                     size_t captured, uint64_t length, uint32_t packet, void *context);
+
+/* The bytes before what waits will not come any more: goes on behind the hole. Does nothing when
+ * nothing waits. */
+void wsx_stream_give_up(struct wsx_stream *stream, uint32_t packet, void *context);
+
+/* The direction ended: a frame that has begun is reported as unfinished. */
+void wsx_stream_finish(struct wsx_stream *stream, uint32_t packet, void *context);
+
+/* True when a frame has begun and not ended; *done bytes of it (header and payload) have passed,
+ * *whole is its length with header, 0 while the header is not known. */
+bool wsx_stream_pending(const struct wsx_stream *stream, uint64_t *done, uint64_t *whole);
+
+#endif
