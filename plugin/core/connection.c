@@ -232,7 +232,8 @@ static void message_begin(struct wsx_connection *connection, struct wsx_side *si
         .index = ++side->messages,
         .text = wsx_header_opcode(&event->frame->header) == WSX_OPCODE_TEXT,
         .compressed = connection->agreement.deflate && (wsx_header_rsv(&event->frame->header) & 4),
-        .first_packet = event->frame->begin_packet,
+        .first_index = event->index,
+                                    .first_packet = event->frame->begin_packet,
         .first_time = connection->time};
 }
 

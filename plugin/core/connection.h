@@ -35,6 +35,7 @@ struct wsx_message {
     bool utf8;         /* the bytes given are a text message and valid UTF-8 */
     bool length_known; /* length is the true one */
     uint32_t frames;
+    uint32_t first_index; /* frame index of its first frame */
     uint32_t first_packet;
     int64_t first_time;   /* ns since the epoch */
     uint64_t wire_length; /* payload bytes of its frames as the headers say */

@@ -71,16 +71,15 @@ size_t wsx_list_count(const char *list) {
     return count;
 }
 
+static bool is_word_char(char byte) { return g_ascii_isalnum(byte) || byte == '-' || byte == '_'; }
+
 /* Bytes of the JWT-shaped word at the start of the text, 0 when there is none. */
 static size_t jwt_length(struct wsx_slice text) {
     size_t length = 0;
-    while (length < text.length &&
-           (g_ascii_isalnum(text.at[length]) || strchr("-_.", text.at[length])))
+    while (length < text.length && (is_word_char(text.at[length]) || text.at[length] == '.'))
         length++;
     return wsx_credential_is_jwt((struct wsx_slice){text.at, length}) ? length : 0;
 }
-
-static bool is_word_char(char byte) { return g_ascii_isalnum(byte) || byte == '-' || byte == '_'; }
 
 const char *wsx_show(struct wsx_shown *shown, struct wsx_slice value) {
     size_t used = 0;

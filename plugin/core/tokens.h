@@ -42,8 +42,8 @@ struct wsx_shown {
     char text[WSX_SHOWN_MAX + 4];
 };
 
-/* The value as valid UTF-8 within WSX_SHOWN_MAX bytes; "(hidden)" for each JWT-shaped word in it, so
- * that no finding prints one by way of a header where it is not expected. Lives in *shown. */
+/* The value as valid UTF-8 within WSX_SHOWN_MAX bytes; "(hidden)" for each JWT-shaped word in it,
+ * so that no finding prints one by way of a header where it is not expected. Lives in *shown. */
 const char *wsx_show(struct wsx_shown *shown, struct wsx_slice value);
 
 /* Adds to the detail of a finding, separated by "; ". *detail may be NULL. What would be far over

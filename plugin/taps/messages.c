@@ -72,16 +72,51 @@ static void put_seconds(GString *line, const char *name, int64_t ns, int digits)
         g_string_append_printf(line, ".%.*s", digits, fraction);
 }
 
-static void put_rules(GString *line, const struct wsx_finding *const *lists, size_t count) {
-    bool any = false;
-    for (size_t i = 0; i < count; i++)
-        for (const struct wsx_finding *finding = lists[i]; finding; finding = finding->next) {
-            g_string_append(line, any ? "," : ",\"rules\":[");
-            g_string_append_printf(line, "\"%s\"", wsx_rule_info(finding->rule)->id);
-            any = true;
-        }
-    if (any)
+/* The rules of one item: each once, in the order of their first finding. */
+struct rule_list {
+    bool seen[WSX_RULE_COUNT];
+    bool any;
+};
+
+static void put_rules(GString *line, struct rule_list *list, const struct wsx_finding *findings) {
+    for (const struct wsx_finding *finding = findings; finding; finding = finding->next) {
+        if (list->seen[finding->rule])
+            continue;
+        list->seen[finding->rule] = true;
+        g_string_append(line, list->any ? "," : ",\"rules\":[");
+        g_string_append_printf(line, "\"%s\"", wsx_rule_info(finding->rule)->id);
+        list->any = true;
+    }
+}
+
+static void end_rules(GString *line, const struct rule_list *list) {
+    if (list->any)
         g_string_append_c(line, ']');
+}
+
+static void put_record_rules(GString *line, const struct wsx_record *record) {
+    struct rule_list list = {0};
+    put_rules(line, &list, record->findings);
+    end_rules(line, &list);
+}
+
+/* Those of all frames of a message. */
+static void put_message_rules(GString *line, const struct wsx_item *item) {
+    struct rule_list list = {0};
+    const struct wsx_message *message = item->record->message;
+    uint32_t left = message->frames;
+    for (uint32_t index = message->first_index; left; index++) {
+        const struct wsx_record *frame = wsx_state_frame(item->session, message->direction, index);
+        if (!frame)
+            break;
+        if (frame->message_index == message->index) {
+            put_rules(line, &list, frame->findings);
+            left--;
+        }
+    }
+    if (item->record->kind != WSX_RECORD_FRAME)
+        put_rules(line, &list, item->record->findings);
+    end_rules(line, &list);
 }
 
 /* Decimal digits of the capture's time stamps. */
@@ -126,7 +161,7 @@ static void write_open(struct writer *writer, const struct wsx_session *session,
     if (!g_hash_table_add(writer->opened, GUINT_TO_POINTER(session->number + 1)))
         return;
     GString *line = writer->line;
-    const struct wsx_finding *lists[] = {session->request_findings, session->response_findings};
+    struct rule_list rules = {0};
     begin(writer, "open", session->number, pinfo->num, ns_of(&pinfo->abs_ts), digits_of(pinfo));
     put_text(line, "client", session->client);
     put_text(line, "server", session->server);
@@ -139,7 +174,9 @@ static void write_open(struct writer *writer, const struct wsx_session *session,
         put_number(line, "status", session->status);
     if (session->midstream)
         put_true(line, "midstream");
-    put_rules(line, lists, 2);
+    put_rules(line, &rules, session->request_findings);
+    put_rules(line, &rules, session->response_findings);
+    end_rules(line, &rules);
     end(writer);
 }
 
@@ -174,7 +211,7 @@ static void write_message(struct writer *writer, const struct wsx_item *item, pa
     } else {
         put_base64(line, item->bytes, message->have);
     }
-    put_rules(line, (const struct wsx_finding *const *)&record->findings, 1);
+    put_message_rules(line, item);
     end(writer);
 }
 
@@ -219,7 +256,7 @@ static void write_frame(struct writer *writer, const struct wsx_item *item, pack
         put_base64(line, item->bytes, record->have);
     if (record->item == WSX_ITEM_PONG && record->answers)
         put_seconds(line, "rtt", record->answer_time, digits_of(pinfo));
-    put_rules(line, (const struct wsx_finding *const *)&record->findings, 1);
+    put_record_rules(line, record);
     end(writer);
 }
 
@@ -231,7 +268,7 @@ static void write_item(struct writer *writer, const struct wsx_item *item, packe
               digits_of(pinfo));
         put_direction(writer->line, record->direction);
         put_number(writer->line, "missing", record->missing);
-        put_rules(writer->line, (const struct wsx_finding *const *)&record->findings, 1);
+        put_record_rules(writer->line, record);
         end(writer);
     } else if (record->message) {
         write_message(writer, item, pinfo);
