@@ -70,6 +70,7 @@ def truth_test(env, capture, mode):
         options = ["-2"]
     elif mode != "one-pass":
         path = cut(env, capture, mode)
+        options = run_cases.decode_as(jsonlines.run(env, capture))
     items = jsonlines.run(env, path, options)
     if path != capture:
         path.unlink()

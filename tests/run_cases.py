@@ -208,6 +208,14 @@ def cut_free(items):
     return lists
 
 
+def decode_as(messages):
+    """Options that tell which protocol is on the servers' ports. Elsewhere than on well-known ports
+    Wireshark guesses by the first segment, which after a cut may be a single byte."""
+    kinds = {m["server"].rsplit(":", 1)[1]: "tls" if m.get("uri", "").startswith("wss:") else "http"
+             for m in messages if m["kind"] == "open" and "server" in m}
+    return [w for port, kind in sorted(kinds.items()) for w in ("-d", f"tcp.port=={port},{kind}")]
+
+
 def judge_recut(env, run, problems):
     """The same bytes, one a segment (or in random pieces), and all of a flight in one."""
     small = run.path.stat().st_size <= BYTES_MODE_MAX
@@ -223,7 +231,7 @@ def judge_recut(env, run, problems):
         if done.returncode:
             problems.append(f"{mode}: {done.stderr.strip()[-300:]}")
             continue
-        got = cut_free(jsonlines.run(env, target, run.case.options()))
+        got = cut_free(jsonlines.run(env, target, run.case.options() + decode_as(run.messages)))
         target.unlink()
         due = cut_free(run.messages)
         for key in sorted(set(due) | set(got)):

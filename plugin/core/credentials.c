@@ -60,11 +60,6 @@ static size_t word_index(struct wsx_slice name) {
     return KIND_NONE;
 }
 
-const char *wsx_credential_word(struct wsx_slice name) {
-    size_t index = word_index(name);
-    return index == KIND_NONE ? NULL : words[index].word;
-}
-
 bool wsx_credential_subprotocol(struct wsx_slice subprotocol) {
     return word_index(subprotocol) != KIND_NONE || wsx_credential_is_jwt(subprotocol);
 }

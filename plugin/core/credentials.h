@@ -17,10 +17,6 @@
  * JSON object); the signature may be empty (RFC 7519 6). */
 bool wsx_credential_is_jwt(struct wsx_slice value);
 
-/* The word at the start of a name that makes it a credential's, e.g. "access_token" for
- * "Access_Token_2"; NULL if there is none. Static: names can hold secrets, these words can't. */
-const char *wsx_credential_word(struct wsx_slice name);
-
 /* A subprotocol that is a credential by its name or its shape. */
 bool wsx_credential_subprotocol(struct wsx_slice subprotocol);
 

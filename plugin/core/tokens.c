@@ -84,7 +84,7 @@ static size_t jwt_length(struct wsx_slice text) {
 const char *wsx_show(struct wsx_shown *shown, struct wsx_slice value) {
     size_t used = 0;
     for (size_t i = 0, taken; i < value.length; i += taken) {
-        const char *at = value.at + i, *show = at;
+        const char *at = value.at + i, *show;
         struct wsx_slice rest = {at, value.length - i};
         size_t step;
         bool begins = *at == 'e' && (i == 0 || !is_word_char(at[-1]));

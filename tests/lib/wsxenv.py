@@ -16,7 +16,6 @@ import collections
 import os
 import pathlib
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -43,15 +42,6 @@ def build_dir():
     return pathlib.Path(os.environ.get("WSX_BUILD") or ROOT / "build")
 
 
-def set_limits():
-    """In the child: a program that runs wild fails its test and leaves the machine alone."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT_BYTES_MAX, OUTPUT_BYTES_MAX))
-    # The sanitizers reserve terabytes of addresses.
-    if "WSX_SANITIZE" not in os.environ:
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
-
-
 class Env:
     """One sealed environment. Threads may share it. The folder goes when the program ends."""
 
@@ -59,17 +49,24 @@ class Env:
         self.plugin = pathlib.Path(plugin or build_dir() / "wsx.so")
         if not self.plugin.is_file():
             raise SetupError(f"{self.plugin} is not there: build it first")
-        for tool in ("tshark", "sharkd") + (("setpriv",) if os.geteuid() == 0 else ()):
+        for tool in ("tshark", "sharkd", "prlimit", "setpriv"):
             if not shutil.which(tool):
                 raise SetupError(f"{tool} is not installed")
-        self.drop = (["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-                     if os.geteuid() == 0 else [])
+        self.root = os.geteuid() == 0
+        self.prefix = (["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+                     if self.root else [])
+        # A program that runs wild fails its test and leaves the machine alone. The sanitizers
+        # reserve terabytes of addresses.
+        limits = ["prlimit", "--core=0", f"--fsize={OUTPUT_BYTES_MAX}"]
+        if "WSX_SANITIZE" not in os.environ:
+            limits.append(f"--as={MEMORY_BYTES_MAX}")
+        self.prefix = limits + self.prefix
         self.folder = self._open_folder()
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         self.scratch = self.folder / "scratch"
         for name in ("home", "scratch"):
             (self.folder / name).mkdir()
-            if self.drop:
+            if self.root:
                 os.chown(self.folder / name, NOBODY, NOBODY)
         (self.folder / "captures").mkdir(mode=0o755)
         self._lock = threading.Lock()
@@ -100,7 +97,7 @@ class Env:
             except OSError:
                 continue
             folder.chmod(0o755)
-            if subprocess.run(self.drop + ["test", "-x", str(folder)]).returncode == 0:
+            if subprocess.run(self.prefix + ["test", "-x", str(folder)]).returncode == 0:
                 return folder
             folder.rmdir()
         raise SetupError("no temporary folder that an ordinary user can enter")
@@ -147,9 +144,9 @@ class Env:
         """Any program in the sealed environment. rc is None after a timeout, negative for a signal."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             try:
-                rc = subprocess.run(self.drop + command, env=self.environ, cwd=self.scratch,
+                rc = subprocess.run(self.prefix + command, env=self.environ, cwd=self.scratch,
                                     stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                                    timeout=timeout, preexec_fn=set_limits).returncode
+                                    timeout=timeout).returncode
             except subprocess.TimeoutExpired:
                 rc = None
                 err.write(f"\nno end after {timeout} s".encode())
@@ -159,9 +156,9 @@ class Env:
 
     def popen(self, command):
         """A program to talk to through pipes."""
-        return subprocess.Popen(self.drop + command, env=self.environ, cwd=self.scratch,
+        return subprocess.Popen(self.prefix + command, env=self.environ, cwd=self.scratch,
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, preexec_fn=set_limits)
+                                stderr=subprocess.PIPE)
 
     def tshark(self, args, capture, timeout=TIMEOUT_SECONDS):
         """tshark over a capture, name resolution off."""
