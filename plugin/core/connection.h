@@ -1,7 +1,8 @@
 /*
  * connection.h - one WebSocket connection: both directions' frames to messages (RFC 6455 5.4, RFC
  * 7692 6), Ping and Pong, the closing handshake, and the rules of frames, messages and closes.
- * Knows no Wireshark type. Fed by state.c; stream.h cuts the bytes into frames before.
+ * Knows no Wireshark type. Fed by state.c; stream.h cuts the bytes into frames before. Read
+ * connection.c, then message.c and control.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -34,6 +35,7 @@ struct wsx_message {
     bool raw;          /* nothing could be inflated: bytes are compressed */
     bool utf8;         /* the bytes given are a text message and valid UTF-8 */
     bool length_known; /* length is the true one */
+    bool guessed;      /* inflated without knowing what was negotiated */
     uint32_t frames;
     uint32_t first_index; /* frame index of its first frame */
     uint32_t first_packet;
@@ -42,6 +44,11 @@ struct wsx_message {
     uint64_t length;      /* after inflating */
     const uint8_t *bytes; /* `have` bytes, unmasked and inflated */
     size_t have;
+    /* For whoever inflates it again, with `compressed` and not raw: */
+    const uint8_t *wire; /* unmasked payload of all frames, wire_have bytes */
+    size_t wire_have;
+    const uint8_t *window; /* see wsx_inflate_earlier */
+    size_t window_length;
 };
 
 struct wsx_frame_event {
@@ -54,10 +61,10 @@ struct wsx_frame_event {
     uint32_t message_index; /* of the message that it is a part of, 0 = none */
     const struct wsx_message *message; /* with WSX_ITEM_MESSAGE */
     uint32_t answers_packet; /* Pong: its Ping's packet; Close: the other side's Close; 0 = none */
-    enum wsx_direction answers_direction;
-    uint32_t answers_index; /* frame index of that Ping or Close in its direction */
-    int64_t answer_time;    /* ns, with answers_packet */
-    bool first_close;       /* Close: no Close came before */
+    void *answers_mark;      /* what the owner left with that Ping or Close, see mark */
+    int64_t answer_time;     /* ns, with answers_packet */
+    bool first_close;        /* Close: no Close came before */
+    void **mark; /* Ping, Close: the owner may leave a pointer, for the answer; else NULL */
 };
 
 struct wsx_note {
@@ -65,13 +72,12 @@ struct wsx_note {
     uint64_t missing;
 };
 
-/* What a connection reports, all with the context of the push. Findings of an item come right
+/* What a connection reports, all with the context of the call. Findings of an item come right
  * before the item. */
 struct wsx_connection_events {
     void (*frame)(void *context, const struct wsx_frame_event *event);
-    void (*broken)(
-        void *context,
-        const struct wsx_message *message); /* a message that ended without its last frame */
+    /* A message that ended without its last frame. */
+    void (*broken)(void *context, const struct wsx_message *message);
     void (*note)(void *context, const struct wsx_note *note);
     void (*finding)(void *context, enum wsx_rule rule, enum wsx_severity severity, uint32_t packet,
                     const char *detail);
@@ -102,26 +108,34 @@ struct wsx_side {
     uint8_t *scratch; /* an unmasked payload */
     size_t scratch_size;
     uint32_t frames, messages;
-    uint32_t context_lost_packet; /* where the compression context was lost */
+    uint32_t context_lost_packet; /* where the compression context was lost last, 0 = never */
+    bool context_partial;         /* the window holds only what came after that */
+    bool start_unknown;           /* a message may have begun in bytes that were not seen */
+    bool tail_unknown;            /* a Close may have been in bytes that were not seen */
+    bool ended;                   /* its last byte has been seen */
     bool close_seen;
-    uint32_t close_packet, close_frame;
+    uint32_t close_packet;
+    void *close_mark;
     int64_t close_time;
     unsigned close_code;
     bool key_known, key_repeating, zero_key_told;
     uint8_t key[4];
     struct wsx_ping *pings, *pings_last; /* waiting for their Pong, oldest first */
     unsigned ping_count;
+    unsigned pings_given_up; /* unanswered ones that are not kept any more */
+    uint32_t given_up_packet; /* the first of them */
 };
 
 struct wsx_connection {
     const struct wsx_connection_events *events;
     struct wsx_limits limits;
     struct wsx_agreement agreement;
-    bool midstream;
+    bool midstream; /* no handshake was captured */
+    bool ending;    /* a direction ends, as its transport says */
     struct wsx_side side[2];
     bool frame_seen;
     int64_t last_time;
-    /* of the push under way */
+    /* of the call under way */
     uint32_t packet;
     int64_t time;
     void *context;
@@ -133,13 +147,26 @@ struct wsx_connection *wsx_connection_new(const struct wsx_connection_events *ev
                                           struct wsx_agreement *agreement, bool midstream);
 void wsx_connection_free(struct wsx_connection *connection);
 
-/* Bytes of one direction, see wsx_stream_push. time: ns since the epoch. */
+/* The direction's first frame does not begin with its first byte, or may not: it is searched for.
+ * Before its first bytes. */
+void wsx_connection_start_unknown(struct wsx_connection *connection, enum wsx_direction direction);
+
+/* Bytes of one direction, see wsx_stream_push. They were in packet seen_in, and are processed in
+ * `packet` (the same one, unless they had to wait). time: of `packet`, ns since the epoch. */
 void wsx_connection_push(struct wsx_connection *connection, enum wsx_direction direction,
                          uint64_t offset, const uint8_t *bytes, size_t captured, uint64_t length,
-                         uint32_t packet, int64_t time, void *context);
+                         uint32_t seen_in, uint32_t packet, int64_t time, void *context);
 
-/* A direction ended (FIN, RST, or the end of what is known): what is unfinished is reported. */
+/* Bytes before `offset` that are still missing won't come: the other side has acknowledged them. */
+void wsx_connection_give_up(struct wsx_connection *connection, enum wsx_direction direction,
+                            uint64_t offset, uint32_t packet, int64_t time, void *context);
+
+/* A direction ended at offset `end` (0: not known). What is unfinished is reported. proved: its
+ * transport ended it; false: only the capture ended. */
 void wsx_connection_finish(struct wsx_connection *connection, enum wsx_direction direction,
-                           uint32_t packet, int64_t time, void *context);
+                           uint64_t end, bool proved, uint32_t packet, int64_t time, void *context);
+
+/* The connection ended: reports what only its end proves. Behind both wsx_connection_finish. */
+void wsx_connection_judge_end(struct wsx_connection *connection, uint32_t packet, void *context);
 
 #endif

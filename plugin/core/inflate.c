@@ -36,9 +36,6 @@
 #define GUESS_MIN 512u
 #define GUESS_MAX 1048576u
 
-/* The ratio of a tiny message says nothing; see wsx_inflate_limits. */
-#define RATIO_FREE_OUTPUT 65536u
-
 /* zlib counts in unsigned int. */
 #define ZLIB_CHUNK_MAX (1u << 30)
 
@@ -142,7 +139,7 @@ static void job_init(struct job *job, const uint8_t *payload, size_t length,
     job->limit = limits->output ? limits->output : SIZE_MAX;
     job->budget = UINT64_MAX / 2;
     if (limits->ratio && length < job->budget / limits->ratio)
-        job->budget = MAX((uint64_t)length * limits->ratio, RATIO_FREE_OUTPUT);
+        job->budget = MAX((uint64_t)length * limits->ratio, WSX_RATIO_FREE);
     if (limits->hard_output)
         job->budget = MIN(job->budget, limits->hard_output);
 }
@@ -545,6 +542,10 @@ enum wsx_inflate_result wsx_inflate_message(struct wsx_inflate *inflate, const u
         window_length = inflate->earlier_length;
     }
     judge_distances(inflate, payload, length, window_length, result, output);
+    if (!inflate->earlier && output->length > WSX_WINDOW_MAX && window_length > 0) {
+        inflate->earlier = g_memdup2(window, window_length);
+        inflate->earlier_length = window_length;
+    }
     keep_context(inflate, engine, from_history, result, output);
     if (continuable && inflate->takeover && inflate->context_known)
         engine_keep(engine, inflate);
@@ -563,6 +564,10 @@ enum wsx_inflate_result wsx_inflate_partial(const struct wsx_inflate *inflate,
                                                      length, limits, false, output);
     judge_distances(inflate, payload, length, window_length, result, output);
     return result;
+}
+
+bool wsx_inflate_is_too_far(const struct wsx_inflate_output *output) {
+    return output->reason && strcmp(output->reason, too_far_back) == 0;
 }
 
 const uint8_t *wsx_inflate_window(const struct wsx_inflate *inflate, size_t *length) {

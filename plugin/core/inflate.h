@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define WSX_RATIO_FREE (64u << 20) /* bytes that any message may inflate to */
 #define WSX_WINDOW_MAX 32768u /* RFC 1951: no distance is larger */
 
 enum wsx_inflate_result {
@@ -28,7 +29,8 @@ struct wsx_inflate_limits {
     size_t output;        /* bytes given at most; more is counted, not kept; 0 = none */
     uint64_t hard_output; /* bytes inflated at most to go on counting and keep the context; >=
                              output; 0 = none */
-    uint32_t ratio; /* hard stop when output > 64 KiB and output / input is over this; 0 = none */
+    uint32_t ratio; /* hard stop when output is over WSX_RATIO_FREE and output / input over this;
+                       0 = none */
 };
 
 /* One direction's context. Caller's memory; wsx_inflate_init first, wsx_inflate_clear last. */
@@ -108,9 +110,10 @@ enum wsx_inflate_result wsx_inflate_partial(const struct wsx_inflate *inflate,
 const uint8_t *wsx_inflate_window(const struct wsx_inflate *inflate, size_t *length);
 
 /*
- * The window that the last message was inflated from when its takeover_violated is set, in the
- * place of the empty one that wsx_inflate_window gave before it; otherwise NULL and length 0. Valid
- * until the next call that changes the context.
+ * The window that the last message was inflated from, for wsx_inflate_again: kept when its output
+ * is longer than WSX_WINDOW_MAX, so that the window has moved on, and when takeover_violated is
+ * set, in the place of the empty one that wsx_inflate_window gave before it. Otherwise, and for an
+ * empty window, NULL and length 0. Valid until the next call that changes the context.
  */
 const uint8_t *wsx_inflate_earlier(const struct wsx_inflate *inflate, size_t *length);
 
@@ -123,6 +126,9 @@ const uint8_t *wsx_inflate_earlier(const struct wsx_inflate *inflate, size_t *le
 enum wsx_inflate_result wsx_inflate_again(const uint8_t *window, size_t window_length,
                                           const uint8_t *payload, size_t length,
                                           size_t output_limit, struct wsx_inflate_output *output);
+
+/* A result is WSX_INFLATE_FAILED because of a distance before all that is known. */
+bool wsx_inflate_is_too_far(const struct wsx_inflate_output *output);
 
 /* Frees the zlib streams that all directions share; they come back when needed. At the end. */
 void wsx_inflate_release(void);

@@ -9,9 +9,13 @@
 #include <glib.h>
 #include <string.h>
 
-/* What waits for earlier bytes: enough for a window in flight, and bounded. */
-#define WSX_QUEUE_BYTES (1u << 20)
-#define WSX_QUEUE_SEGMENTS 1000u
+/* What waits for earlier bytes: more than any window in flight that a capture is likely to hold,
+ * and bounded. */
+#define WSX_QUEUE_BYTES (4u << 20)
+#define WSX_QUEUE_SEGMENTS 4096u
+
+/* A buffer above this is given back after its frame: large frames are rare. */
+#define KEPT_IDLE_MAX (1u << 16)
 
 struct wsx_segment {
     struct wsx_segment *next;
@@ -26,6 +30,7 @@ struct run {
     const uint8_t *bytes;
     size_t length;
     uint32_t packet;
+    bool live; /* of the push itself, not from a queue */
     void *context;
 };
 
@@ -38,6 +43,7 @@ void wsx_stream_init(struct wsx_stream *stream, const struct wsx_stream_events *
 
 void wsx_stream_clear(struct wsx_stream *stream) {
     g_free(stream->kept);
+    wsx_search_free(stream->search);
     while (stream->queue) {
         struct wsx_segment *first = stream->queue;
         stream->queue = first->next;
@@ -45,6 +51,14 @@ void wsx_stream_clear(struct wsx_stream *stream) {
     }
     memset(stream, 0, sizeof *stream);
 }
+
+static void search_begin(struct wsx_stream *stream) {
+    stream->state = WSX_STREAM_SEARCH;
+    if (!stream->search)
+        stream->search = wsx_search_new(&stream->expectation);
+}
+
+void wsx_stream_start_unknown(struct wsx_stream *stream) { search_begin(stream); }
 
 static void keep(struct wsx_stream *stream, const uint8_t *bytes, size_t length) {
     if (stream->missing || stream->over_limit)
@@ -56,8 +70,10 @@ static void keep(struct wsx_stream *stream, const uint8_t *bytes, size_t length)
     if (!length)
         return;
     if (stream->kept_size - stream->kept_length < length) {
-        size_t size = MAX(stream->kept_size * 2, stream->kept_length + length);
         /* a header's promise is not believed: memory grows with what came */
+        size_t size = MAX(stream->kept_size * 2, stream->kept_length + length);
+        if (size > stream->header.payload_length)
+            size = (size_t)stream->header.payload_length;
         stream->kept = g_realloc(stream->kept, size);
         stream->kept_size = size;
     }
@@ -72,7 +88,7 @@ static void frame_reset(struct wsx_stream *stream) {
     stream->missing = 0;
     stream->over_limit = false;
     stream->kept_length = 0;
-    if (stream->kept_size > (1u << 16)) { /* a large one is rare: do not hold its memory */
+    if (stream->kept_size > KEPT_IDLE_MAX) {
         g_free(stream->kept);
         stream->kept = NULL;
         stream->kept_size = 0;
@@ -91,6 +107,7 @@ static void report_kept(struct wsx_stream *stream, bool unfinished, void *contex
     if (unfinished)
         frame.missing += stream->header.payload_length - stream->payload_done;
     stream->events->frame(context, &frame);
+    frame_reset(stream);
 }
 
 /* Takes as much of a header as there is; true when it is whole. */
@@ -117,10 +134,8 @@ static void take_payload(struct wsx_stream *stream, struct run *run) {
     run->length -= take;
     stream->next += take;
     stream->payload_done += take;
-    if (stream->payload_done == stream->header.payload_length) {
+    if (stream->payload_done == stream->header.payload_length)
         report_kept(stream, false, run->context);
-        frame_reset(stream);
-    }
 }
 
 /* A frame of which every byte is in the run: no copy. False when it is not so. */
@@ -135,7 +150,7 @@ static bool take_whole(struct wsx_stream *stream, struct run *run) {
                               .begin_packet = run->packet,
                               .payload = run->bytes + length,
                               .have = (size_t)header.payload_length,
-                              .whole = run->bytes};
+                              .whole = run->live ? run->bytes : NULL};
     size_t size = length + frame.have;
     run->bytes += size;
     run->length -= size;
@@ -154,10 +169,53 @@ static void stop_at_msb(struct wsx_stream *stream, void *context) {
     stream->events->msb(context, &frame);
 }
 
+static void take_run(struct wsx_stream *stream, struct run *run);
+static void skip(struct wsx_stream *stream, uint64_t count, bool cut, void *context);
+
+/* Framing is found: what the search holds from there on is read. */
+static void replay(struct wsx_stream *stream, const struct wsx_found *found, void *context) {
+    struct wsx_search *search = stream->search;
+    uint64_t end = stream->next, at;
+    uint64_t held = 0;
+    const uint8_t *bytes;
+    size_t length;
+    uint32_t packet;
+    stream->search = NULL;
+    for (unsigned i = 0;
+         wsx_search_run(search, &i, found->offset, &at, &bytes, &length, &packet);)
+        held += length;
+    stream->state = WSX_STREAM_HEADER;
+    stream->events->resync(context, found->offset, wsx_search_bytes(search) - held, found->frames);
+    stream->next = found->offset;
+    for (unsigned i = 0;
+         wsx_search_run(search, &i, found->offset, &at, &bytes, &length, &packet);) {
+        if (at > stream->next)
+            skip(stream, at - stream->next, true, context);
+        struct run run = {bytes, length, packet, false, context};
+        take_run(stream, &run);
+    }
+    if (end > stream->next) /* a hole at the end, told when it was met */
+        skip(stream, end - stream->next, true, context);
+    wsx_search_free(search);
+}
+
+static void search_take(struct wsx_stream *stream, struct run *run) {
+    struct wsx_found found;
+    wsx_search_add(stream->search, stream->next, run->bytes, run->length, run->packet);
+    stream->next += run->length;
+    run->length = 0;
+    if (wsx_search_find(stream->search, &found))
+        replay(stream, &found, run->context);
+}
+
 static void take_run(struct wsx_stream *stream, struct run *run) {
     while (run->length) {
         if (stream->state == WSX_STREAM_STOPPED) {
             stream->next += run->length;
+            return;
+        }
+        if (stream->state == WSX_STREAM_SEARCH) {
+            search_take(stream, run);
             return;
         }
         if (stream->state == WSX_STREAM_PAYLOAD) {
@@ -178,26 +236,27 @@ static void take_run(struct wsx_stream *stream, struct run *run) {
     }
 }
 
-/* `count` bytes that nobody will see. `cut`: left out by the capture (no gap is reported when
- * framing survives). */
+/* `count` bytes that nobody will see. `cut`: left out by the capture's own limit, or told before:
+ * no gap is reported when framing survives. */
 static void skip(struct wsx_stream *stream, uint64_t count, bool cut, void *context) {
     uint64_t offset = stream->next;
     uint64_t left = stream->state == WSX_STREAM_PAYLOAD
                         ? stream->header.payload_length - stream->payload_done
                         : 0;
     stream->next += count;
-    if (stream->state == WSX_STREAM_STOPPED) {
+    stream->gap_seen = true;
+    if (stream->state == WSX_STREAM_STOPPED || stream->state == WSX_STREAM_SEARCH) {
+        if (!cut)
+            stream->events->gap(context, offset, count, false, false);
         return;
     }
     if (count <= left) {
         stream->missing += count;
         stream->payload_done += count;
         if (!cut)
-            stream->events->gap(context, offset, count, true);
-        if (count == left) {
+            stream->events->gap(context, offset, count, true, false);
+        if (count == left)
             report_kept(stream, false, context);
-            frame_reset(stream);
-        }
         return;
     }
     if (stream->state == WSX_STREAM_PAYLOAD) {
@@ -206,17 +265,17 @@ static void skip(struct wsx_stream *stream, uint64_t count, bool cut, void *cont
         report_kept(stream, false, context);
     }
     frame_reset(stream);
-    stream->state = WSX_STREAM_STOPPED;
-    stream->events->gap(context, offset, count, false);
+    stream->events->gap(context, offset, count, false, cut);
+    search_begin(stream);
 }
 
 static void take(struct wsx_stream *stream, uint64_t offset, const uint8_t *bytes, size_t captured,
-                 uint64_t length, uint32_t packet, void *context) {
+                 uint64_t length, uint32_t packet, bool live, void *context) {
     uint64_t known = stream->next - offset;
     if (known >= length && length)
         return;
     size_t drop = known < captured ? (size_t)known : captured;
-    struct run run = {bytes + drop, captured - drop, packet, context};
+    struct run run = {bytes + drop, captured - drop, packet, live, context};
     take_run(stream, &run);
     uint64_t end = offset + length;
     if (end > stream->next)
@@ -227,21 +286,25 @@ static void drain(struct wsx_stream *stream, void *context) {
     while (stream->queue && stream->queue->offset <= stream->next) {
         struct wsx_segment *first = stream->queue;
         stream->queue = first->next;
+        if (!stream->queue)
+            stream->queue_last = NULL;
         stream->queue_bytes -= first->captured;
         stream->queue_count--;
         take(stream, first->offset, first->bytes, first->captured, first->length, first->packet,
-             context);
+             false, context);
         g_free(first);
     }
 }
 
 /* Keeps a piece that came too early. Of two that overlap, each byte is taken from the one with the
- * lower offset. */
+ * lower offset. Most come in order: the last one is looked at first. */
 static void enqueue(struct wsx_stream *stream, uint64_t offset, const uint8_t *bytes,
                     size_t captured, uint64_t length, uint32_t packet) {
     struct wsx_segment **at = &stream->queue;
+    if (stream->queue_last && stream->queue_last->offset < offset)
+        at = &stream->queue_last->next;
     while (*at && (*at)->offset <= offset) {
-        if ((*at)->offset == offset && (*at)->length >= length)
+        if ((*at)->offset == offset && (*at)->length >= length && (*at)->captured >= captured)
             return;
         at = &(*at)->next;
     }
@@ -250,6 +313,8 @@ static void enqueue(struct wsx_stream *stream, uint64_t offset, const uint8_t *b
         .next = *at, .offset = offset, .length = length, .captured = captured, .packet = packet};
     memcpy(segment->bytes, bytes, captured);
     *at = segment;
+    if (!segment->next)
+        stream->queue_last = segment;
     stream->queue_bytes += captured;
     stream->queue_count++;
 }
@@ -261,27 +326,31 @@ void wsx_stream_push(struct wsx_stream *stream, uint64_t offset, const uint8_t *
     if (offset > stream->next) {
         enqueue(stream, offset, bytes, captured, length, packet);
         if (stream->queue_bytes > WSX_QUEUE_BYTES || stream->queue_count > WSX_QUEUE_SEGMENTS)
-            wsx_stream_give_up(stream, packet, context);
+            wsx_stream_give_up(stream, context);
         return;
     }
-    take(stream, offset, bytes, captured, length, packet, context);
+    take(stream, offset, bytes, captured, length, packet, true, context);
     drain(stream, context);
 }
 
-void wsx_stream_give_up(struct wsx_stream *stream, uint32_t packet, void *context) {
-    (void)packet;
+void wsx_stream_give_up(struct wsx_stream *stream, void *context) {
     if (!stream->queue)
         return;
-    skip(stream, stream->queue->offset - stream->next, false, context);
+    if (stream->queue->offset > stream->next)
+        skip(stream, stream->queue->offset - stream->next, false, context);
     drain(stream, context);
 }
 
-void wsx_stream_finish(struct wsx_stream *stream, uint32_t packet, void *context) {
+void wsx_stream_finish(struct wsx_stream *stream, uint64_t end, void *context) {
     while (stream->queue)
-        wsx_stream_give_up(stream, packet, context);
+        wsx_stream_give_up(stream, context);
+    if (end > stream->next)
+        skip(stream, end - stream->next, false, context);
     if (stream->state == WSX_STREAM_PAYLOAD)
         report_kept(stream, true, context);
-    frame_reset(stream);
+    stream->head_have = 0;
+    wsx_search_free(stream->search);
+    stream->search = NULL;
     stream->state = WSX_STREAM_STOPPED;
 }
 

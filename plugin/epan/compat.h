@@ -27,11 +27,13 @@
 #include <epan/to_str.h>
 #include <epan/tfs.h>
 #include <epan/dissectors/packet-tcp.h>
+#include <wiretap/wtap.h> /* wtap_rec; epan/packet.h of 4.0 brings it, later ones only name it */
 
 #if WSX_VERSION >= 404
 typedef bool wsx_bool;
 #else
 typedef gboolean wsx_bool;
+#define tvb_get_uint8 tvb_get_guint8
 #endif
 
 #if WSX_VERSION >= 406

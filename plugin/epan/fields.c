@@ -58,6 +58,7 @@ int hf_handshake_response_in = -1;
 int hf_handshake_time = -1;
 int hf_time_delta = -1;
 int hf_rule = -1;
+int hf_finding_packet = -1;
 int hf_b_fin = -1;
 int hf_b_rsv = -1;
 int hf_b_pmc = -1;
@@ -83,7 +84,7 @@ int hf_b_fragment_count = -1;
 int hf_b_reassembled_length = -1;
 
 int ett_wsx = -1, ett_wsx_payload = -1, ett_wsx_message = -1, ett_wsx_connection = -1,
-    ett_wsx_handshake = -1, ett_wsx_part = -1;
+    ett_wsx_handshake = -1, ett_wsx_part = -1, ett_wsx_finding = -1;
 
 static const value_string direction_names[] = {
     {0, "client to server"}, {1, "server to client"}, {0, NULL}};
@@ -236,6 +237,9 @@ static hf_register_info own_fields[] = {
     {&hf_rule,
      {"Rule", "websocket.rule", FT_STRING, BASE_NONE, NULL, 0, "Id of a rule that is broken here",
       HFILL}},
+    {&hf_finding_packet,
+     {"See packet", "websocket.rule.packet", FT_FRAMENUM, BASE_NONE, NULL, 0,
+      "Another packet that the finding is about", HFILL}},
 };
 
 static const struct {
@@ -283,12 +287,23 @@ static ei_register_info expert_items[] = {
 #undef WSX_RULE
 };
 
-expert_field *wsx_expert(enum wsx_rule rule) { return &experts[rule]; }
+void wsx_expert_add(packet_info *pinfo, proto_item *item, enum wsx_rule rule, int severity,
+                    const char *text) {
+    /* An expert item has one severity, a finding may have a lower one: Wireshark reads ours at each
+     * call. A user's own choice of severity stands. */
+    expert_field_info *info = &expert_items[rule].eiinfo;
+    int own = info->severity;
+    if (info->severity == info->orig_severity)
+        info->severity = severity;
+    expert_add_info_format(pinfo, item, &experts[rule], "%s", text);
+    info->severity = own;
+}
 
 void wsx_fields_register(void) {
     static int *subtrees[] = {&ett_wsx,           &ett_wsx_payload,
                               &ett_wsx_message,   &ett_wsx_connection,
-                              &ett_wsx_handshake, &ett_wsx_part};
+                              &ett_wsx_handshake, &ett_wsx_part,
+                              &ett_wsx_finding};
     for (size_t i = 0; i < array_length(own_fields); i++) {
         /* a later Wireshark may have the name already */
         int there = proto_registrar_get_id_byname(own_fields[i].hfinfo.abbrev);

@@ -23,7 +23,7 @@ extern int hf_stream, hf_direction, hf_uri, hf_subprotocol, hf_session_extension
     hf_handshake_accept, hf_handshake_accept_expected, hf_handshake_version, hf_handshake_origin,
     hf_handshake_protocols_offered, hf_handshake_protocol, hf_handshake_extensions_offered,
     hf_handshake_extensions, hf_handshake_accept_ok, hf_handshake_status, hf_handshake_request_in,
-    hf_handshake_response_in, hf_handshake_time, hf_time_delta, hf_rule;
+    hf_handshake_response_in, hf_handshake_time, hf_time_delta, hf_rule, hf_finding_packet;
 
 /* The built-in's. Their types differ between versions: wsx_field_is_bytes tells. */
 extern int hf_b_fin, hf_b_rsv, hf_b_pmc, hf_b_opcode, hf_b_mask, hf_b_payload_length, hf_b_ext16,
@@ -32,14 +32,16 @@ extern int hf_b_fin, hf_b_rsv, hf_b_pmc, hf_b_opcode, hf_b_mask, hf_b_payload_le
     hf_b_fragments, hf_b_fragment, hf_b_fragment_count, hf_b_reassembled_length;
 
 extern int ett_wsx, ett_wsx_payload, ett_wsx_message, ett_wsx_connection, ett_wsx_handshake,
-    ett_wsx_part;
+    ett_wsx_part, ett_wsx_finding;
 
 /* Registers our fields on the built-in protocol. Before any handoff. */
 void wsx_fields_register(void);
 /* Looks up the built-in's fields. In the handoff. */
 void wsx_fields_adopt(void);
 
-/* The expert item of a rule at a severity (severities can fall below the row's own). */
-expert_field *wsx_expert(enum wsx_rule rule);
+/* Adds the expert item of a rule to an item (NULL where there is none), with a severity (PI_NOTE and
+ * so on) that may be below the rule's own. */
+void wsx_expert_add(packet_info *pinfo, proto_item *item, enum wsx_rule rule, int severity,
+                    const char *text);
 
 #endif

@@ -26,8 +26,11 @@ void wsx_payload_handoff(void) {
 
 /* The built-in's preference websocket.text_type: 0 none, 1 lines, 2 JSON, 3 SIP. */
 static unsigned text_type(void) {
-    module_t *module = prefs_find_module("websocket");
-    pref_t *preference = module ? prefs_find_preference(module, "text_type") : NULL;
+    static pref_t *preference;
+    if (!preference) {
+        module_t *module = prefs_find_module("websocket");
+        preference = module ? prefs_find_preference(module, "text_type") : NULL;
+    }
     return preference ? (unsigned)prefs_get_enum_value(preference, pref_current) : 0;
 }
 
@@ -59,13 +62,17 @@ static dissector_handle_t table_handle(const struct wsx_session *session) {
     return session->server_port ? dissector_get_uint_handle(by_port, session->server_port) : NULL;
 }
 
-void wsx_payload_dissect(const struct wsx_session *session, const struct wsx_message *message,
-                         tvbuff_t *tvb, packet_info *pinfo, proto_tree *top,
-                         proto_tree *payload_tree) {
+bool wsx_payload_wanted(const struct wsx_item *item) {
+    return table_handle(item->session) != NULL || text_type() == 3;
+}
+
+void wsx_payload_dissect(const struct wsx_item *item, tvbuff_t *tvb, packet_info *pinfo,
+                         proto_tree *top, proto_tree *payload_tree) {
+    const struct wsx_message *message = item->message;
     int length = (int)tvb_captured_length(tvb);
     if (!message->incomplete && length) {
         heur_dtbl_entry_t *entry = NULL;
-        dissector_handle_t handle = table_handle(session);
+        dissector_handle_t handle = table_handle(item->session);
         if (handle && call_dissector_only(handle, tvb, pinfo, top, NULL))
             return;
         if (dissector_try_heuristic(heuristics, tvb, pinfo, top, &entry, NULL))
@@ -84,6 +91,6 @@ void wsx_payload_dissect(const struct wsx_session *session, const struct wsx_mes
         call_dissector(lines_handle, tvb, pinfo, top);
     else if (type == 3 && sip_handle)
         call_dissector(sip_handle, tvb, pinfo, top);
-    else if (json_handle && (type == 2 || (wsx_json_by_sight && looks_like_json(tvb))))
+    else if (top && json_handle && (type == 2 || (wsx_json_by_sight && looks_like_json(tvb))))
         call_dissector_only(json_handle, tvb, pinfo, top, NULL);
 }

@@ -16,6 +16,30 @@ WS_DLL_PUBLIC_DEF const int plugin_want_minor = WANT_MINOR;
 WS_DLL_PUBLIC void plugin_register(void);
 WS_DLL_PUBLIC uint32_t plugin_describe(void);
 
+/* Findings are switched by groups. */
+static void register_rule_groups(module_t *module) {
+    static const struct {
+        const char *name, *title, *description;
+    } groups[WSX_GROUP_COUNT] = {
+        [WSX_GROUP_HANDSHAKE] = {"check_handshake", "Check the opening handshake",
+                                 "Findings about requests, answers and what they agree on"},
+        [WSX_GROUP_FRAME] = {"check_frames", "Check frames",
+                             "Findings about masking, reserved bits, opcodes and lengths"},
+        [WSX_GROUP_MESSAGE] = {"check_messages", "Check messages",
+                               "Findings about UTF-8 and unfinished messages"},
+        [WSX_GROUP_CLOSE] = {"check_close", "Check Close, Ping and Pong",
+                             "Findings about the closing handshake and about answers"},
+        [WSX_GROUP_DEFLATE] = {"check_deflate", "Check compression",
+                               "Findings about permessage-deflate"},
+        [WSX_GROUP_SECURITY] = {"check_security", "Security notes",
+                                "Findings about what RFC 6455 section 10 says: credentials, "
+                                "origin, masking keys"},
+    };
+    for (int i = 0; i < WSX_GROUP_COUNT; i++)
+        prefs_register_bool_preference(module, groups[i].name, groups[i].title,
+                                       groups[i].description, (void *)&wsx_group_enabled[i]);
+}
+
 static void register_preferences(void) {
     module_t *module = prefs_find_module("websocket");
     prefs_register_bool_preference(
@@ -31,8 +55,27 @@ static void register_preferences(void) {
                                    10, &wsx_limit_frame_mib);
     prefs_register_uint_preference(
         module, "limit_message", "Bytes kept of a message (MiB)",
-        "Of a longer message, after decompression, the beginning is shown", 10,
+        "Of a longer message, before decompression, the beginning is shown", 10,
         &wsx_limit_message_mib);
+    prefs_register_uint_preference(
+        module, "limit_inflated", "Bytes kept of a decompressed message (MiB)",
+        "Of a compressed message that is longer, the beginning is shown; the rest is inflated for "
+        "the sake of later messages, up to 1 GiB",
+        10, &wsx_limit_inflated_mib);
+    prefs_register_uint_preference(
+        module, "limit_total", "Bytes kept of the whole file (MiB)",
+        "What later passes need of frames that lie in several packets, and of messages; over it, "
+        "messages are cut",
+        10, &wsx_limit_total_mib);
+    prefs_register_uint_preference(
+        module, "limit_ratio", "Compression ratio at most",
+        "A message that inflates to more than 64 MiB and to more than so many times its size is "
+        "stopped there; 0 sets no limit",
+        10, &wsx_limit_ratio);
+    prefs_register_uint_preference(module, "frames_drawn", "Frames drawn of a packet",
+                                   "Of a packet with more frames, the rest is only counted", 10,
+                                   &wsx_frames_drawn);
+    register_rule_groups(module);
 }
 
 static void register_all(void) {

@@ -1,18 +1,25 @@
 /*
- * show.c - records to protocol tree, columns and taps' items; see show.h. Everything is decided
- * before: this file only draws, in every pass alike.
+ * show.c - items to the protocol tree and the taps; see show.h. Everything is decided before: this
+ * file only draws, in every pass alike. The words are info.c's, messages go on to payload.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "show.h"
 
 #include "fields.h"
+#include "info.h"
 
-/* Characters of a message in the Info column. */
-#define WSX_PREVIEW 60
-/* Frames drawn of one packet: over gui.max_tree_items Wireshark draws nothing more at all. Records
- * stay complete. */
-#define WSX_FRAMES_DRAWN 1000u
+/* Over gui.max_tree_items (a million) Wireshark draws nothing of a packet at all; a frame has about
+ * forty items. Records and taps stay complete. */
+unsigned wsx_frames_drawn = 5000;
+
+/* What one call is drawn into. */
+struct canvas {
+    const struct wsx_call *call;
+    tvbuff_t *tvb;
+    packet_info *pinfo;
+    proto_tree *top;
+};
 
 static nstime_t to_nstime(int64_t ns) {
     nstime_t time = {.secs = (time_t)(ns / 1000000000), .nsecs = (int)(ns % 1000000000)};
@@ -39,152 +46,64 @@ static void add_text(proto_tree *tree, int field, tvbuff_t *tvb, const char *tex
         generated(proto_tree_add_string(tree, field, tvb, 0, 0, text));
 }
 
-void wsx_show_findings(const struct wsx_finding *findings, packet_info *pinfo, proto_tree *tree,
-                       proto_item *item) {
+/* ---- findings ---- */
+
+static int severity_of(enum wsx_severity severity) {
+    static const int severities[] = {PI_CHAT, PI_NOTE, PI_WARN, PI_ERROR};
+    return severities[severity];
+}
+
+/* Without a tree the expert item still goes to the taps and to the packet's severity. */
+static void show_findings(const struct wsx_finding *findings, packet_info *pinfo, tvbuff_t *tvb,
+                          proto_tree *tree, proto_item *item) {
     for (const struct wsx_finding *finding = findings; finding; finding = finding->next) {
         const struct wsx_rule_info *info = wsx_rule_info(finding->rule);
-        const char *separator = *finding->detail ? ": " : "";
-        char *reference =
-            *info->reference ? wmem_strdup_printf(pinfo->pool, " (%s)", info->reference) : "";
-        proto_item *rule = proto_tree_add_string(tree, hf_rule, NULL, 0, 0, info->id);
+        proto_item *rule = proto_tree_add_string(tree, hf_rule, tvb, 0, 0, info->id);
         generated(rule);
-        expert_add_info_format(pinfo, tree ? rule : item, wsx_expert(finding->rule), "%s%s%s%s",
-                               info->text, separator, finding->detail, reference);
+        const char *text = wmem_strdup_printf(
+            pinfo->pool, "%s%s%s%s%s%s", info->text, *finding->detail ? ": " : "", finding->detail,
+            *info->reference ? " (" : "", info->reference, *info->reference ? ")" : "");
+        wsx_expert_add(pinfo, tree ? rule : item, finding->rule, severity_of(finding->severity),
+                       text);
+        if (finding->packet && tree)
+            add_packet(proto_item_add_subtree(rule, ett_wsx_finding), hf_finding_packet, tvb,
+                       finding->packet);
     }
-}
-
-/* ---- names ---- */
-
-static const char *opcode_name(const struct wsx_record *record) {
-    static const char *const names[16] = {"Continuation", "Text", "Binary", NULL,   NULL,   NULL,
-                                          NULL,           NULL,   "Close",  "Ping", "Pong", NULL,
-                                          NULL,           NULL,   NULL,     NULL};
-    const char *name = names[wsx_header_opcode(&record->header)];
-    return name ? name : "Reserved opcode";
-}
-
-static const char *close_name(unsigned code) {
-    static const value_string names[] = {{1000, "Normal Closure"},
-                                         {1001, "Going Away"},
-                                         {1002, "Protocol error"},
-                                         {1003, "Unsupported Data"},
-                                         {1005, "No Status Rcvd"},
-                                         {1006, "Abnormal Closure"},
-                                         {1007, "Invalid frame payload data"},
-                                         {1008, "Policy Violation"},
-                                         {1009, "Message Too Big"},
-                                         {1010, "Mandatory Ext."},
-                                         {1011, "Internal Error"},
-                                         {1012, "Service Restart"},
-                                         {1013, "Try Again Later"},
-                                         {1014, "Bad Gateway"},
-                                         {1015, "TLS handshake"},
-                                         {3000, "Unauthorized"},
-                                         {3003, "Forbidden"},
-                                         {3008, "Timeout"},
-                                         {0, NULL}};
-    return val_to_str_const(code, names,
-                            code >= 3000 && code < 4000   ? "Registered range"
-                            : code >= 4000 && code < 5000 ? "Private use"
-                                                          : "Unassigned");
 }
 
 /* ---- bytes ---- */
 
-/* The frame's payload, unmasked, in packet memory. */
-static const uint8_t *frame_payload(const struct wsx_record *record, tvbuff_t *tvb,
-                                    packet_info *pinfo) {
-    if (record->payload || !record->have)
-        return record->payload ? record->payload : (const uint8_t *)"";
-    int at = record->offset + record->header.length;
-    const uint8_t *wire = tvb_get_ptr(tvb, at, (int)record->have);
-    if (!record->header.masked)
-        return wire;
-    uint8_t *plain = wmem_alloc(pinfo->pool, record->have);
-    wsx_unmask(plain, wire, record->have, record->header.key, 0);
-    return plain;
-}
-
-/* A tvb over bytes that stay; an own tab in the byte pane when they are not the packet's. */
-static tvbuff_t *tab(tvbuff_t *parent, packet_info *pinfo, const uint8_t *bytes, size_t length,
-                     const char *name) {
-    tvbuff_t *tvb = tvb_new_child_real_data(parent, bytes, (unsigned)length, (int)length);
-    add_new_data_source(pinfo, tvb, name);
+/* A tvb over bytes that stay, with a tab of its own in the byte pane. */
+static tvbuff_t *tab(struct canvas *canvas, const uint8_t *bytes, size_t length, const char *what,
+                     const struct wsx_item *item, uint32_t number) {
+    tvbuff_t *tvb =
+        tvb_new_child_real_data(canvas->tvb, bytes, (unsigned)length, (int)length);
+    if (canvas->top)
+        add_new_data_source(canvas->pinfo, tvb,
+                            wmem_strdup_printf(canvas->pinfo->pool, "%s %u %s", what, number,
+                                               wsx_sender(item->direction)));
     return tvb;
 }
 
-static const char *escape_preview(wmem_allocator_t *pool, const uint8_t *bytes, size_t length) {
-    wmem_strbuf_t *text = wmem_strbuf_new(pool, NULL);
-    size_t at = 0;
-    int shown = 0;
-    size_t valid = wsx_utf8_valid_prefix(bytes, MIN(length, (size_t)WSX_PREVIEW * 4 + 4));
-    for (; at < valid && shown < WSX_PREVIEW; shown++) {
-        gunichar c = g_utf8_get_char((const char *)bytes + at);
-        if (g_unichar_iscntrl(c))
-            wmem_strbuf_append_printf(text,
-                                      c == '\n'   ? "\\n"
-                                      : c == '\r' ? "\\r"
-                                      : c == '\t' ? "\\t"
-                                                  : "\\x%02x",
-                                      c);
-        else
-            wmem_strbuf_append_unichar(text, c);
-        at += (size_t)g_unichar_to_utf8(c, NULL);
-    }
-    if (at < length)
-        wmem_strbuf_append(text, "\xe2\x80\xa6");
-    return wmem_strbuf_get_str(text);
-}
-
-/* ---- Info column ---- */
-
-static void info_control(const struct wsx_record *record, const uint8_t *payload,
-                         packet_info *pinfo, const char *arrow) {
-    if (record->item == WSX_ITEM_CLOSE && record->have >= 2) {
-        unsigned code = (unsigned)payload[0] << 8 | payload[1];
-        col_append_fstr(pinfo->cinfo, COL_INFO, "%s Close %u %s", arrow, code, close_name(code));
-        if (record->have > 2)
-            col_append_fstr(pinfo->cinfo, COL_INFO, " \"%s\"",
-                            escape_preview(pinfo->pool, payload + 2, record->have - 2));
-        return;
-    }
-    col_append_fstr(pinfo->cinfo, COL_INFO, "%s %s [%zu]", arrow, opcode_name(record),
-                    record->have);
-}
-
-static void info_frame(const struct wsx_record *record, const struct wsx_item *item,
-                       packet_info *pinfo, bool first) {
-    const char *arrow = record->direction == WSX_CLIENT_TO_SERVER ? "\xe2\x86\x92" : "\xe2\x86\x90";
-    if (!first)
-        col_append_str(pinfo->cinfo, COL_INFO, ", ");
-    if (record->item == WSX_ITEM_PING || record->item == WSX_ITEM_PONG ||
-        record->item == WSX_ITEM_CLOSE) {
-        info_control(record, item->bytes, pinfo, arrow);
-        return;
-    }
-    const struct wsx_message *message = record->message;
-    if (!message) {
-        col_append_fstr(pinfo->cinfo, COL_INFO, "%s %s%s [%" G_GUINT64_FORMAT "]", arrow,
-                        opcode_name(record), record->item == WSX_ITEM_FRAGMENT ? " fragment" : "",
-                        record->header.payload_length);
-        return;
-    }
-    col_append_fstr(pinfo->cinfo, COL_INFO, "%s %s [%" G_GUINT64_FORMAT "]%s", arrow,
-                    message->text ? "Text" : "Binary", message->length,
-                    message->incomplete ? " incomplete" : "");
-    if (message->text && !message->raw && item->length)
-        col_append_fstr(pinfo->cinfo, COL_INFO, " %s",
-                        escape_preview(pinfo->pool, item->bytes, item->length));
+/* A frame that does not lie in this packet wholly: its header as it was, and its payload as on the
+ * wire. */
+static tvbuff_t *whole_frame(struct canvas *canvas, const struct wsx_item *item) {
+    uint8_t header[WSX_HEADER_MAX];
+    unsigned length = wsx_frame_header_write(&item->header, header);
+    uint8_t *bytes = wmem_alloc(canvas->pinfo->pool, length + item->have);
+    memcpy(bytes, header, length);
+    if (item->have)
+        wsx_unmask(bytes + length, item->wire, item->have, item->header.key, 0);
+    return tab(canvas, bytes, length + item->have, "Frame", item, item->index);
 }
 
 /* ---- one frame ---- */
 
-static void draw_header(proto_tree *tree, tvbuff_t *tvb, int at, const struct wsx_record *record,
-                        const struct wsx_session *session) {
-    const struct wsx_frame_header *header = &record->header;
+static void draw_header(proto_tree *tree, tvbuff_t *tvb, int at, const struct wsx_item *item) {
+    const struct wsx_frame_header *header = &item->header;
     proto_tree_add_item(tree, hf_b_fin, tvb, at, 1, ENC_BIG_ENDIAN);
     proto_tree_add_item(tree, hf_b_rsv, tvb, at, 1, ENC_BIG_ENDIAN);
-    if (session->core->agreement.deflate)
+    if (item->session->deflate)
         proto_tree_add_item(tree, hf_b_pmc, tvb, at, 1, ENC_BIG_ENDIAN);
     proto_tree_add_item(tree, hf_rsv1, tvb, at, 1, ENC_BIG_ENDIAN);
     proto_tree_add_item(tree, hf_rsv2, tvb, at, 1, ENC_BIG_ENDIAN);
@@ -202,277 +121,363 @@ static void draw_header(proto_tree *tree, tvbuff_t *tvb, int at, const struct ws
         proto_tree_add_item(tree, hf_b_masking_key, tvb, at + header->length - 4, 4, ENC_NA);
 }
 
-static void draw_links(proto_tree *tree, tvbuff_t *tvb, const struct wsx_record *record,
-                       const struct wsx_session *session) {
+static void draw_connection(proto_tree *tree, tvbuff_t *tvb, const struct wsx_session *session,
+                            enum wsx_direction direction) {
     generated(proto_tree_add_uint(tree, hf_stream, tvb, 0, 0, session->number));
-    generated(proto_tree_add_uint(tree, hf_direction, tvb, 0, 0, record->direction));
+    generated(proto_tree_add_uint(tree, hf_direction, tvb, 0, 0, direction));
     add_text(tree, hf_uri, tvb, session->uri);
     add_text(tree, hf_subprotocol, tvb, session->subprotocol);
     add_text(tree, hf_session_extensions, tvb, session->extensions);
     add_packet(tree, hf_request_in, tvb, session->request_packet);
     add_packet(tree, hf_response_in, tvb, session->response_packet);
-    if (record->kind != WSX_RECORD_FRAME)
-        return;
-    generated(proto_tree_add_uint(tree, hf_frame_index, tvb, 0, 0, record->index));
-    if (record->begin_packet != record->packet)
-        add_packet(tree, hf_frame_begins_in, tvb, record->begin_packet);
-    if (record->missing)
-        generated(proto_tree_add_uint64(tree, hf_frame_missing, tvb, 0, 0, record->missing));
-    if (record->delta >= 0)
-        add_time(tree, hf_time_delta, tvb, record->delta);
-    if (record->message_index)
-        generated(proto_tree_add_uint(tree, hf_message, tvb, 0, 0, record->message_index));
 }
 
-static void draw_control(proto_tree *tree, tvbuff_t *payload, const struct wsx_record *record) {
-    int have = (int)record->have;
-    switch (record->item) {
+static void draw_links(proto_tree *tree, tvbuff_t *tvb, const struct wsx_item *item) {
+    draw_connection(tree, tvb, item->session, item->direction);
+    generated(proto_tree_add_uint(tree, hf_frame_index, tvb, 0, 0, item->index));
+    if (item->begin_packet != item->packet)
+        add_packet(tree, hf_frame_begins_in, tvb, item->begin_packet);
+    if (item->missing)
+        generated(proto_tree_add_uint64(tree, hf_frame_missing, tvb, 0, 0, item->missing));
+    if (item->delta >= 0)
+        add_time(tree, hf_time_delta, tvb, item->delta);
+    if (item->message_index)
+        generated(proto_tree_add_uint(tree, hf_message, tvb, 0, 0, item->message_index));
+}
+
+static void draw_close(proto_tree *tree, tvbuff_t *payload, const struct wsx_item *item) {
+    int have = (int)item->have;
+    if (have) {
+        proto_item *shown = proto_tree_add_item(tree, hf_b_close, payload, 0, have, ENC_NA);
+        proto_tree *close = proto_item_add_subtree(shown, ett_wsx_payload);
+        if (have >= 2)
+            proto_item_append_text(
+                proto_tree_add_item(close, hf_b_close_code, payload, 0, 2, ENC_BIG_ENDIAN), " (%s)",
+                wsx_close_name(tvb_get_ntohs(payload, 0)));
+        if (have > 2)
+            proto_tree_add_item(close, hf_b_close_reason, payload, 2, have - 2, ENC_UTF_8);
+    }
+    generated(proto_tree_add_boolean(tree, hf_close_initiator, payload, 0, 0, item->first_close));
+    add_packet(tree, hf_close_answered_in, payload, item->answered_in);
+    add_packet(tree, hf_close_answers, payload, item->answers);
+    if (item->answers)
+        add_time(tree, hf_close_time, payload, item->answer_time);
+}
+
+static void draw_control(proto_tree *tree, tvbuff_t *payload, const struct wsx_item *item) {
+    int have = (int)item->have;
+    switch (item->item) {
     case WSX_ITEM_PING:
         proto_tree_add_item(tree, hf_b_ping, payload, 0, have, ENC_NA);
-        add_packet(tree, hf_ping_answered_in, payload, record->answered_in);
+        add_packet(tree, hf_ping_answered_in, payload, item->answered_in);
         break;
     case WSX_ITEM_PONG:
         proto_tree_add_item(tree, hf_b_pong, payload, 0, have, ENC_NA);
-        add_packet(tree, hf_pong_answers, payload, record->answers);
-        if (record->answers)
-            add_time(tree, hf_pong_rtt, payload, record->answer_time);
+        add_packet(tree, hf_pong_answers, payload, item->answers);
+        if (item->answers)
+            add_time(tree, hf_pong_rtt, payload, item->answer_time);
         break;
-    case WSX_ITEM_CLOSE: {
-        if (have) {
-            proto_item *item = proto_tree_add_item(tree, hf_b_close, payload, 0, have, ENC_NA);
-            proto_tree *close = proto_item_add_subtree(item, ett_wsx_payload);
-            if (have >= 2) {
-                unsigned code = tvb_get_ntohs(payload, 0);
-                proto_item_append_text(
-                    proto_tree_add_item(close, hf_b_close_code, payload, 0, 2, ENC_BIG_ENDIAN),
-                    " (%s)", close_name(code));
-            }
-            if (have > 2)
-                proto_tree_add_item(close, hf_b_close_reason, payload, 2, have - 2, ENC_UTF_8);
-        }
-        generated(
-            proto_tree_add_boolean(tree, hf_close_initiator, payload, 0, 0, record->first_close));
-        add_packet(tree, hf_close_answered_in, payload, record->answered_in);
-        add_packet(tree, hf_close_answers, payload, record->answers);
-        if (record->answers)
-            add_time(tree, hf_close_time, payload, record->answer_time);
+    case WSX_ITEM_CLOSE:
+        draw_close(tree, payload, item);
         break;
-    }
     default:
         proto_tree_add_item(tree, hf_b_unknown, payload, 0, have, ENC_NA);
     }
 }
 
-static void draw_message(proto_tree *parent, tvbuff_t *tvb, packet_info *pinfo,
-                         const struct wsx_record *record) {
-    const struct wsx_message *message = record->message;
+/* ---- messages ---- */
+
+static void draw_message_bytes(proto_tree *tree, tvbuff_t *tvb,
+                               const struct wsx_message *message) {
     int have = (int)tvb_captured_length(tvb);
+    const uint8_t *bytes = have ? tvb_get_ptr(tvb, 0, have) : (const uint8_t *)"";
+    if (message->text && !message->raw) {
+        proto_item *item = proto_tree_add_item(tree, hf_message_text, tvb, 0, have, ENC_UTF_8);
+        if (message->utf8 && have && memchr(bytes, 0, (size_t)have))
+            wsx_item_set_text(item, hf_message_text, bytes, (size_t)have);
+    }
+    if (!(message->text && message->utf8) || wsx_field_wanted(hf_message_data))
+        proto_tree_add_item(tree, hf_message_data, tvb, 0, have, ENC_NA);
+}
+
+static void draw_message(proto_tree *parent, tvbuff_t *tvb, packet_info *pinfo,
+                         const struct wsx_item *item) {
+    const struct wsx_message *message = item->message;
+    int have = (int)tvb_captured_length(tvb);
+    uint64_t length = message->length_known ? message->length : message->have;
     proto_tree *tree = proto_tree_add_subtree_format(
-        parent, tvb, 0, have, ett_wsx_message, NULL,
-        "Message %u: %s, %" G_GUINT64_FORMAT " bytes%s%s", message->index,
-        message->text ? "text" : "binary", message->length,
-        message->compressed ? ", compressed" : "", message->incomplete ? ", incomplete" : "");
+        parent, tvb, 0, have, ett_wsx_message, NULL, "Message %u: %s, %" PRIu64 " bytes%s%s%s",
+        message->index, message->text ? "text" : "binary", length,
+        message->compressed ? ", compressed" : "",
+        message->guessed ? " (judged by its content: no handshake was captured)" : "",
+        message->raw          ? ", not decompressed"
+        : message->incomplete ? ", incomplete"
+                              : "");
     generated(proto_tree_add_uint(tree, hf_message_type, tvb, 0, 0, message->text ? 1 : 2));
-    generated(proto_tree_add_uint64(tree, hf_message_length, tvb, 0, 0, message->length));
+    if (message->length_known)
+        generated(proto_tree_add_uint64(tree, hf_message_length, tvb, 0, 0, message->length));
     generated(proto_tree_add_uint64(tree, hf_message_wire_length, tvb, 0, 0, message->wire_length));
     generated(proto_tree_add_boolean(tree, hf_message_compressed, tvb, 0, 0, message->compressed));
-    if (message->compressed && message->wire_length)
+    if (message->compressed && message->wire_length && message->length_known)
         generated(proto_tree_add_double(tree, hf_message_ratio, tvb, 0, 0,
                                         (double)message->length / (double)message->wire_length));
     generated(proto_tree_add_uint(tree, hf_message_frames, tvb, 0, 0, message->frames));
     add_packet(tree, hf_message_first_in, tvb, message->first_packet);
-    add_packet(tree, hf_message_last_in, tvb, record->packet);
-    nstime_t spent = to_nstime(0);
-    nstime_t begun = to_nstime(message->first_time);
+    add_packet(tree, hf_message_last_in, tvb, item->packet);
+    nstime_t spent, begun = to_nstime(message->first_time);
     nstime_delta(&spent, &pinfo->abs_ts, &begun);
     generated(proto_tree_add_time(tree, hf_message_time, tvb, 0, 0, &spent));
-    const uint8_t *bytes = have ? tvb_get_ptr(tvb, 0, have) : (const uint8_t *)"";
-    bool exact = message->text && message->utf8;
-    if (message->text && !message->raw) {
-        proto_item *item = proto_tree_add_item(tree, hf_message_text, tvb, 0, have, ENC_UTF_8);
-        if (exact && have && memchr(bytes, 0, (size_t)have))
-            wsx_item_set_text(item, hf_message_text, bytes, (size_t)have);
-    }
-    if (!exact || wsx_field_wanted(hf_message_data))
-        proto_tree_add_item(tree, hf_message_data, tvb, 0, have, ENC_NA);
+    draw_message_bytes(tree, tvb, message);
 }
 
-/* The tvb of a frame that lay in several packets: its header as it was, and its payload as on the
- * wire. */
-static tvbuff_t *whole_frame(const struct wsx_record *record, tvbuff_t *tvb, packet_info *pinfo,
-                             const char *name) {
-    uint8_t header[WSX_HEADER_MAX];
-    unsigned length = wsx_frame_header_write(&record->header, header);
-    uint8_t *bytes = wmem_alloc(pinfo->pool, length + record->have);
-    memcpy(bytes, header, length);
-    if (record->have)
-        wsx_unmask(bytes + length, record->payload, record->have, record->header.key, 0);
-    return tab(tvb, pinfo, bytes, length + record->have, name);
+/* The message's tvb: the frame's payload where they are the same bytes. */
+static tvbuff_t *message_tvb(struct canvas *canvas, const struct wsx_item *item,
+                             tvbuff_t *payload) {
+    const struct wsx_message *message = item->message;
+    if (payload && (message->frames == 1) && (!message->compressed || message->raw) &&
+        message->have == item->have)
+        return payload;
+    const uint8_t *bytes = wsx_item_message(item, canvas->pinfo, message->have);
+    return tab(canvas, bytes, message->have,
+               message->compressed && !message->raw ? "Decompressed message" : "Message", item,
+               message->index);
 }
 
-static void draw_frame(const struct wsx_chunk *chunk, const struct wsx_record *record,
-                       const struct wsx_item *item, tvbuff_t *tvb, packet_info *pinfo,
-                       proto_tree *top) {
-    const char *side = record->direction == WSX_CLIENT_TO_SERVER ? "c2s" : "s2c";
-    int at = record->offset;
-    tvbuff_t *frame = tvb;
-    if (at < 0) {
-        at = 0;
-        frame = whole_frame(record, tvb, pinfo,
-                            wmem_strdup_printf(pinfo->pool, "Frame %u %s", record->index, side));
+static void draw_fragments(proto_tree *tree, tvbuff_t *tvb, const struct wsx_item *item) {
+    if (item->message->frames < 2)
+        return;
+    proto_item *shown = proto_tree_add_item(tree, hf_b_fragments, tvb, 0,
+                                            (int)tvb_captured_length(tvb), ENC_NA);
+    generated(shown);
+    proto_item_append_text(shown, " (%u frames, from packet %u)", item->message->frames,
+                           item->message->first_packet);
+    proto_tree *fragments = proto_item_add_subtree(shown, ett_wsx_part);
+    add_packet(fragments, hf_b_fragment, tvb, item->message->first_packet);
+    if (item->message->first_packet != item->packet)
+        add_packet(fragments, hf_b_fragment, tvb, item->packet);
+    generated(proto_tree_add_uint(fragments, hf_b_fragment_count, tvb, 0, 0, item->message->frames));
+    generated(proto_tree_add_uint(fragments, hf_b_reassembled_length, tvb, 0, 0,
+                                  (uint32_t)MIN(item->message->wire_length, UINT32_MAX)));
+}
+
+/* ---- frames and the rest ---- */
+
+static void draw_payload(struct canvas *canvas, const struct wsx_item *item, proto_tree *tree,
+                         proto_tree *payload_tree, tvbuff_t *payload) {
+    if (item->item == WSX_ITEM_FRAGMENT) {
+        if (wsx_header_opcode(&item->header) == WSX_OPCODE_CONTINUATION)
+            proto_tree_add_item(payload_tree, hf_b_continue, payload, 0, (int)item->have, ENC_NA);
+        return;
     }
-    int length = (int)(record->header.length + record->have);
-    proto_item *item_top = proto_tree_add_item(top, wsx_proto, frame, at, length, ENC_NA);
-    proto_tree *tree = proto_item_add_subtree(item_top, ett_wsx);
-    draw_header(tree, frame, at, record, chunk->session);
-    int body = at + record->header.length;
-    tvbuff_t *payload =
-        record->header.masked && record->have
-            ? tab(tvb, pinfo, frame_payload(record, tvb, pinfo), record->have,
-                  wmem_strdup_printf(pinfo->pool, "Unmasked %u %s", record->index, side))
-            : tvb_new_subset_length(frame, body, (int)record->have);
-    if (record->have && record->header.masked)
-        proto_tree_add_item(tree, hf_b_masked_payload, frame, body, (int)record->have, ENC_NA);
+    if (!item->message) {
+        draw_control(payload_tree, payload, item);
+        return;
+    }
+    tvbuff_t *message = message_tvb(canvas, item, payload);
+    draw_fragments(tree, message, item);
+    draw_message(tree, message, canvas->pinfo, item);
+    if (!item->message->raw)
+        wsx_payload_dissect(item, message, canvas->pinfo, canvas->top, payload_tree);
+}
+
+static void draw_frame(struct canvas *canvas, const struct wsx_item *item) {
+    int at = MAX(item->offset, 0);
+    tvbuff_t *frame = item->offset >= 0 ? canvas->tvb : whole_frame(canvas, item);
+    int length = (int)(item->header.length + item->have);
+    proto_item *top = proto_tree_add_item(canvas->top, wsx_proto, frame, at, length, ENC_NA);
+    proto_tree *tree = proto_item_add_subtree(top, ett_wsx);
+    draw_header(tree, frame, at, item);
+    int body = at + item->header.length;
+    tvbuff_t *payload = tvb_new_subset_length(frame, body, (int)item->have);
+    if (item->header.masked && item->have)
+        payload = tab(canvas, wsx_item_payload(item, canvas->pinfo, item->have), item->have,
+                      "Unmasked frame", item, item->index);
     proto_tree *payload_tree = tree;
-    if (record->have) {
-        proto_item *shown =
-            proto_tree_add_item(tree, hf_b_payload, payload, 0, (int)record->have, ENC_NA);
-        payload_tree = proto_item_add_subtree(shown, ett_wsx_payload);
+    if (item->have) {
+        if (item->header.masked)
+            proto_tree_add_item(tree, hf_b_masked_payload, frame, body, (int)item->have, ENC_NA);
+        payload_tree = proto_item_add_subtree(
+            proto_tree_add_item(tree, hf_b_payload, payload, 0, (int)item->have, ENC_NA),
+            ett_wsx_payload);
     }
-    draw_links(tree, frame, record, chunk->session);
-    wsx_show_findings(record->findings, pinfo, tree, item_top);
-    if (record->item == WSX_ITEM_FRAGMENT) {
-        if (wsx_header_opcode(&record->header) == WSX_OPCODE_CONTINUATION)
-            proto_tree_add_item(payload_tree, hf_b_continue, payload, 0, (int)record->have, ENC_NA);
-    } else if (record->item == WSX_ITEM_MESSAGE) {
-        tvbuff_t *whole = payload;
-        if (record->message->bytes)
-            whole = tab(tvb, pinfo, item->bytes, item->length,
-                        wmem_strdup_printf(pinfo->pool, "%s %u %s",
-                                           record->message->compressed ? "Decompressed" : "Message",
-                                           record->message_index, side));
-        draw_message(tree, whole, pinfo, record);
-        if (record->message->frames > 1)
-            generated(proto_tree_add_uint(tree, hf_b_reassembled_length, whole, 0, 0,
-                                          (uint32_t)record->message->length));
-        if (!record->message->raw)
-            wsx_payload_dissect(chunk->session, record->message, whole, pinfo, top, payload_tree);
-    } else {
-        draw_control(payload_tree, payload, record);
-    }
+    draw_links(tree, frame, item);
+    show_findings(item->findings, canvas->pinfo, frame, tree, top);
+    draw_payload(canvas, item, tree, payload_tree, payload);
 }
 
-static void draw_broken(const struct wsx_chunk *chunk, const struct wsx_record *record,
-                        const struct wsx_item *item, tvbuff_t *tvb, packet_info *pinfo,
-                        proto_tree *top) {
-    proto_tree *tree = proto_tree_add_subtree_format(top, tvb, 0, 0, ett_wsx_part, NULL,
-                                                     "WebSocket message that was not finished");
-    draw_links(tree, tvb, record, chunk->session);
-    tvbuff_t *whole = tab(tvb, pinfo, item->bytes, item->length, "Unfinished message");
-    draw_message(tree, whole, pinfo, record);
-}
-
-/* ---- a run of bytes ---- */
-
-static void draw_tail(const struct wsx_chunk *chunk, tvbuff_t *tvb, packet_info *pinfo,
-                      proto_tree *top) {
-    const struct wsx_record *later =
-        wsx_state_frame(chunk->session, chunk->direction, chunk->tail_index);
-    uint64_t here = MIN(chunk->tail_done, (uint64_t)chunk->length);
-    int length = (int)MIN(here, (uint64_t)tvb_captured_length(tvb));
-    proto_item *item = proto_tree_add_item(top, hf_frame_part, tvb,
-                                           (int)tvb_captured_length(tvb) - length, length, ENC_NA);
-    uint64_t first = chunk->tail_done - here + 1;
-    if (chunk->tail_whole)
-        proto_item_set_text(item,
-                            "WebSocket frame %u %s: bytes %" G_GUINT64_FORMAT
-                            " to %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT,
-                            chunk->tail_index,
-                            chunk->direction ? "from the server" : "from the client", first,
-                            chunk->tail_done, chunk->tail_whole);
+/* What is no frame: a subtree that says so. */
+static void draw_other(struct canvas *canvas, const struct wsx_item *item) {
+    proto_item *top;
+    proto_tree *tree = proto_tree_add_subtree_format(
+        canvas->top, canvas->tvb, 0, 0, ett_wsx_part, &top, "WebSocket %s: %s",
+        item->kind == WSX_KIND_END ? "connection" : "from the ",
+        item->kind == WSX_KIND_END ? wsx_cause_name(item->cause) : "");
+    if (item->kind == WSX_KIND_END)
+        proto_item_set_text(top, "WebSocket connection ended: %s", wsx_cause_name(item->cause));
+    else if (item->kind == WSX_KIND_BROKEN)
+        proto_item_set_text(top, "WebSocket message %u from the %s, not finished",
+                            item->message_index, wsx_sender(item->direction));
+    else if (item->missing)
+        proto_item_set_text(top, "WebSocket: %" PRIu64 " bytes from the %s were not captured",
+                            item->missing, wsx_sender(item->direction));
     else
-        proto_item_set_text(
-            item, "WebSocket frame %u %s: the first %" G_GUINT64_FORMAT " bytes of its header",
-            chunk->tail_index, chunk->direction ? "from the server" : "from the client",
-            chunk->tail_done);
+        proto_item_set_text(top, "WebSocket: framing of what the %s sends",
+                            wsx_sender(item->direction));
+    generated(top);
+    if (item->kind == WSX_KIND_END)
+        generated(proto_tree_add_uint(tree, hf_stream, canvas->tvb, 0, 0, item->session->number));
+    else
+        draw_connection(tree, canvas->tvb, item->session, item->direction);
+    show_findings(item->findings, canvas->pinfo, canvas->tvb, tree, top);
+    if (item->message)
+        draw_message(tree, message_tvb(canvas, item, NULL), canvas->pinfo, item);
+}
+
+/* The bytes of a frame that is not complete. */
+static void draw_part(struct canvas *canvas) {
+    const struct wsx_call *call = canvas->call;
+    tvbuff_t *tvb = canvas->tvb;
+    uint64_t here = MIN(call->part_done, (uint64_t)tvb_reported_length(tvb));
+    int length = (int)MIN(here, (uint64_t)tvb_captured_length(tvb));
+    proto_item *item = proto_tree_add_item(canvas->top, hf_frame_part, tvb,
+                                           (int)tvb_captured_length(tvb) - length, length, ENC_NA);
     proto_tree *tree = proto_item_add_subtree(item, ett_wsx_part);
-    generated(proto_tree_add_uint(tree, hf_stream, tvb, 0, 0, chunk->session->number));
-    generated(proto_tree_add_uint(tree, hf_direction, tvb, 0, 0, chunk->direction));
-    if (later) {
-        if (later->begin_packet != pinfo->num)
-            add_packet(tree, hf_frame_begins_in, tvb, later->begin_packet);
-        add_packet(tree, hf_frame_ends_in, tvb, later->packet);
-    }
-    if (!chunk->count)
-        col_append_fstr(pinfo->cinfo, COL_INFO, "%s [part of frame %u]",
-                        chunk->direction ? "\xe2\x86\x90" : "\xe2\x86\x92", chunk->tail_index);
+    if (call->part_whole)
+        proto_item_set_text(item,
+                            "WebSocket frame %u from the %s: bytes %" PRIu64 " to %" PRIu64
+                            " of %" PRIu64,
+                            call->part_index, wsx_sender(call->direction),
+                            call->part_done - here + 1, call->part_done, call->part_whole);
+    else
+        proto_item_set_text(item,
+                            "WebSocket frame %u from the %s: the first %" PRIu64
+                            " bytes of its header",
+                            call->part_index, wsx_sender(call->direction), call->part_done);
+    draw_connection(tree, tvb, call->session, call->direction);
+    if (!call->part)
+        return;
+    if (call->part->begins_in != canvas->pinfo->num)
+        add_packet(tree, hf_frame_begins_in, tvb, call->part->begins_in);
+    add_packet(tree, hf_frame_ends_in, tvb, call->part->ends_in);
 }
 
-static void resolve(const struct wsx_chunk *chunk, const struct wsx_record *record, tvbuff_t *tvb,
-                    packet_info *pinfo, struct wsx_item *item) {
-    item->session = chunk->session;
-    item->record = record;
-    item->bytes = (const uint8_t *)"";
-    item->length = 0;
-    if (record->message && record->message->bytes) {
-        item->bytes = record->message->bytes;
-        item->length = record->message->have;
-    } else if (record->kind == WSX_RECORD_FRAME) {
-        item->bytes = frame_payload(record, tvb, pinfo);
-        item->length = record->have;
+static void draw_searching(struct canvas *canvas) {
+    proto_item *item = proto_tree_add_item(canvas->top, hf_frame_part, canvas->tvb, 0,
+                                           (int)tvb_captured_length(canvas->tvb), ENC_NA);
+    proto_item_set_text(item, "WebSocket bytes from the %s: where a frame begins is not known",
+                        wsx_sender(canvas->call->direction));
+    draw_connection(proto_item_add_subtree(item, ett_wsx_part), canvas->tvb, canvas->call->session,
+                    canvas->call->direction);
+}
+
+/* ---- a call ---- */
+
+static void info_part(const struct wsx_call *call, packet_info *pinfo) {
+    const char *arrow = call->direction == WSX_CLIENT_TO_SERVER ? "\xe2\x86\x92" : "\xe2\x86\x90";
+    if (call->part_index)
+        col_append_fstr(pinfo->cinfo, COL_INFO, "%s [part of frame %u]", arrow, call->part_index);
+    else if (call->searching)
+        col_append_fstr(pinfo->cinfo, COL_INFO, "%s [framing not known]", arrow);
+}
+
+/* A message whose dissector keeps state of its own has to see it, tree or no tree. */
+static void pass_on(struct canvas *canvas, const struct wsx_item *item) {
+    if (item->kind != WSX_KIND_FRAME || !item->message || item->message->raw ||
+        !wsx_payload_wanted(item))
+        return;
+    const uint8_t *bytes = wsx_item_message(item, canvas->pinfo, item->message->have);
+    tvbuff_t *tvb = tvb_new_child_real_data(canvas->tvb, bytes, (unsigned)item->message->have,
+                                            (int)item->message->have);
+    wsx_payload_dissect(item, tvb, canvas->pinfo, NULL, NULL);
+}
+
+static void show_item(struct canvas *canvas, const struct wsx_item *item, bool drawn) {
+    if (!canvas->top || !drawn) {
+        show_findings(item->findings, canvas->pinfo, canvas->tvb, NULL, NULL);
+        if (drawn)
+            pass_on(canvas, item);
+    } else if (item->kind == WSX_KIND_FRAME) {
+        draw_frame(canvas, item);
+    } else {
+        draw_other(canvas, item);
     }
 }
 
-void wsx_show_chunk(const struct wsx_chunk *chunk, tvbuff_t *tvb, packet_info *pinfo,
-                    proto_tree *tree) {
+void wsx_show_call(const struct wsx_call *call, tvbuff_t *tvb, packet_info *pinfo,
+                   proto_tree *tree) {
+    struct canvas canvas = {call, tvb, pinfo, tree};
     struct wsx_packet *packet = wsx_state_packet(pinfo);
-    bool fresh = wmem_array_get_count(packet->items) == 0;
-    col_set_str(pinfo->cinfo, COL_PROTOCOL, "WebSocket");
-    if (fresh)
-        col_clear(pinfo->cinfo, COL_INFO);
-    for (uint32_t i = 0; i < chunk->count; i++) {
-        const struct wsx_record *record = chunk->records[i];
+    bool ours = wmem_array_get_count(packet->items) > 0 || packet->columns;
+    bool end_only = true;
+    for (uint32_t i = 0; i < call->count; i++) {
         struct wsx_item item;
-        resolve(chunk, record, tvb, pinfo, &item);
+        wsx_state_item(call, i, tvb, pinfo, &item);
         wmem_array_append_one(packet->items, item);
-        if (i >= WSX_FRAMES_DRAWN) {
-            wsx_show_findings(record->findings, pinfo, NULL, NULL);
-            continue;
+        end_only = end_only && item.kind == WSX_KIND_END;
+        if (pinfo->cinfo && item.kind != WSX_KIND_END && i < wsx_frames_drawn) {
+            if (!ours) {
+                col_set_str(pinfo->cinfo, COL_PROTOCOL, "WebSocket");
+                col_clear(pinfo->cinfo, COL_INFO);
+            } else {
+                col_append_str(pinfo->cinfo, COL_INFO, ", ");
+            }
+            ours = true;
+            col_append_str(pinfo->cinfo, COL_INFO, wsx_info(&item, pinfo));
         }
-        if (record->kind == WSX_RECORD_FRAME) {
-            info_frame(record, &item, pinfo, fresh && i == 0);
-            draw_frame(chunk, record, &item, tvb, pinfo, tree);
-        } else if (record->kind == WSX_RECORD_BROKEN) {
-            draw_broken(chunk, record, &item, tvb, pinfo, tree);
-        } else {
-            wsx_show_findings(record->findings, pinfo, tree, NULL);
-        }
+        show_item(&canvas, &item, i < wsx_frames_drawn);
     }
-    if (chunk->tail_index)
-        draw_tail(chunk, tvb, pinfo, tree);
+    if ((call->part_index || call->searching) && end_only && pinfo->cinfo) {
+        col_set_str(pinfo->cinfo, COL_PROTOCOL, "WebSocket");
+        if (!ours)
+            col_clear(pinfo->cinfo, COL_INFO);
+        else
+            col_append_str(pinfo->cinfo, COL_INFO, ", ");
+        info_part(call, pinfo);
+        ours = true;
+    }
+    packet->columns = ours;
+    if (tree && call->count > wsx_frames_drawn)
+        proto_tree_add_subtree_format(tree, tvb, 0, 0, ett_wsx_part, NULL,
+                                      "WebSocket: %u more frames, not drawn (preference "
+                                      "websocket.frames_drawn)",
+                                      call->count - wsx_frames_drawn);
+    if (tree && call->part_index)
+        draw_part(&canvas);
+    else if (tree && call->searching)
+        draw_searching(&canvas);
 }
 
 /* ---- handshake ---- */
 
 static proto_tree *http_tree(proto_tree *tree) {
-    int http = proto_get_id_by_filter_name("http");
-    for (proto_node *node = tree ? tree->first_child : NULL; node; node = node->next)
-        if (node->finfo && node->finfo->hfinfo->id == http)
+    static int http = -1, http2 = -1, http3 = -1;
+    if (http == -1) {
+        http = proto_get_id_by_filter_name("http");
+        http2 = proto_get_id_by_filter_name("http2");
+        http3 = proto_get_id_by_filter_name("http3");
+    }
+    for (proto_node *node = tree ? tree->first_child : NULL; node; node = node->next) {
+        int id = node->finfo ? node->finfo->hfinfo->id : -1;
+        if (id != -1 && (id == http || id == http2 || id == http3))
             return (proto_tree *)node;
+    }
     return tree;
 }
 
 static void draw_response(proto_tree *tree, tvbuff_t *tvb, const struct wsx_session *session) {
     const struct wsx_head *head = &session->response;
-    generated(proto_tree_add_uint(tree, hf_handshake_status, tvb, 0, 0, session->status));
+    if (session->status)
+        generated(proto_tree_add_uint(tree, hf_handshake_status, tvb, 0, 0, session->status));
     add_text(tree, hf_handshake_accept, tvb, head->accept);
-    if (session->request_packet && session->request.key && wsx_head_agrees(head)) {
+    if (session->request_packet && session->request.key && session->http == WSX_HTTP_1 &&
+        wsx_head_agrees(head)) {
         char expected[29];
         wsx_accept_for_key(session->request.key, expected);
         add_text(tree, hf_handshake_accept_expected, tvb, expected);
         generated(proto_tree_add_boolean(tree, hf_handshake_accept_ok, tvb, 0, 0,
                                          head->accept && strcmp(head->accept, expected) == 0));
     }
+    add_text(tree, hf_handshake_version, tvb, head->version);
     add_text(tree, hf_handshake_protocol, tvb, head->protocol);
     add_text(tree, hf_handshake_extensions, tvb, head->extensions);
     add_packet(tree, hf_handshake_request_in, tvb, session->request_packet);
@@ -480,25 +485,30 @@ static void draw_response(proto_tree *tree, tvbuff_t *tvb, const struct wsx_sess
         add_time(tree, hf_handshake_time, tvb, session->response_time - session->request_time);
 }
 
+static void draw_request(proto_tree *tree, tvbuff_t *tvb, const struct wsx_session *session) {
+    const struct wsx_head *head = &session->request;
+    add_text(tree, hf_handshake_key, tvb, head->key);
+    add_text(tree, hf_handshake_version, tvb, head->version);
+    add_text(tree, hf_handshake_origin, tvb, head->origin);
+    add_text(tree, hf_handshake_protocols_offered, tvb, head->protocol);
+    add_text(tree, hf_handshake_extensions_offered, tvb, head->extensions);
+    add_packet(tree, hf_handshake_response_in, tvb, session->response_packet);
+}
+
 void wsx_show_handshake(const struct wsx_session *session, tvbuff_t *tvb, packet_info *pinfo,
                         proto_tree *tree) {
     bool request = session->request_packet == pinfo->num;
+    bool response = session->response_packet == pinfo->num;
     proto_item *item = proto_tree_add_item(http_tree(tree), hf_handshake, tvb, 0, 0, ENC_NA);
     proto_tree *shown = proto_item_add_subtree(item, ett_wsx_handshake);
     generated(proto_tree_add_uint(shown, hf_stream, tvb, 0, 0, session->number));
     add_text(shown, hf_uri, tvb, session->uri);
     if (request) {
-        const struct wsx_head *head = &session->request;
-        add_text(shown, hf_handshake_key, tvb, head->key);
-        add_text(shown, hf_handshake_version, tvb, head->version);
-        add_text(shown, hf_handshake_origin, tvb, head->origin);
-        add_text(shown, hf_handshake_protocols_offered, tvb, head->protocol);
-        add_text(shown, hf_handshake_extensions_offered, tvb, head->extensions);
-        add_packet(shown, hf_handshake_response_in, tvb, session->response_packet);
-        wsx_show_findings(session->request_findings, pinfo, shown, item);
+        draw_request(shown, tvb, session);
+        show_findings(session->request_findings, pinfo, tvb, tree ? shown : NULL, item);
     }
-    if (session->response_packet == pinfo->num) {
+    if (response) {
         draw_response(shown, tvb, session);
-        wsx_show_findings(session->response_findings, pinfo, shown, item);
+        show_findings(session->response_findings, pinfo, tvb, tree ? shown : NULL, item);
     }
 }

@@ -1,5 +1,5 @@
 /*
- * show.h - records to the protocol tree, the columns and the taps' items. Writes no state.
+ * show.h - items to the protocol tree, the columns and the taps. Writes no state.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,25 +8,26 @@
 
 #include "state.h"
 
-/* Draws what a run of bytes gave: one item a frame, one for a part of a frame; one entry a frame in
- * the Info column. */
-void wsx_show_chunk(const struct wsx_chunk *chunk, tvbuff_t *tvb, packet_info *pinfo,
-                    proto_tree *tree);
+/* Draws what a call gave: one item a frame, one for a part of a frame; one entry an item in the
+ * Info column; the items of the packet for the taps. tvb: the call's bytes, or any of the packet's
+ * for what lies behind its dissection. */
+void wsx_show_call(const struct wsx_call *call, tvbuff_t *tvb, packet_info *pinfo,
+                   proto_tree *tree);
 
 /* Draws the handshake of a packet that holds a request or a response. */
 void wsx_show_handshake(const struct wsx_session *session, tvbuff_t *tvb, packet_info *pinfo,
                         proto_tree *tree);
 
-/* Findings as expert items and websocket.rule items. */
-void wsx_show_findings(const struct wsx_finding *findings, packet_info *pinfo, proto_tree *tree,
-                       proto_item *item);
-
-/* payload.c: hands a message to the dissectors of the built-in's tables. `top` is the packet's
- * tree, `text_item_tree` the frame's payload subtree. */
-void wsx_payload_dissect(const struct wsx_session *session, const struct wsx_message *message,
-                         tvbuff_t *tvb, packet_info *pinfo, proto_tree *top,
-                         proto_tree *payload_tree);
+/* payload.c: hands a message to the dissectors of the built-in's tables. tvb: the message. top: the
+ * packet's tree; payload_tree: the frame's payload subtree. */
+void wsx_payload_dissect(const struct wsx_item *item, tvbuff_t *tvb, packet_info *pinfo,
+                         proto_tree *top, proto_tree *payload_tree);
+/* payload.c: false when no dissector has to see the message where no tree is built. */
+bool wsx_payload_wanted(const struct wsx_item *item);
 void wsx_payload_handoff(void);
 extern wsx_bool wsx_json_by_sight;
+
+/* Preference: frames drawn of one packet. */
+extern unsigned wsx_frames_drawn;
 
 #endif

@@ -1,42 +1,90 @@
 /*
- * state.c - the only file that stores; see state.h for what and how long. The core's events become
- * records here, in the first pass; later passes find them by packet and by the number of the call
- * within the packet.
+ * state.c - sessions: what is known of each WebSocket connection, from its request to its end; see
+ * state.h for what is stored and for how long. records.c holds what came of their bytes; nothing
+ * else stores.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "state.h"
+#include "store.h"
 
 #include "fields.h"
 
+#include <epan/wmem_scopes.h>
 #include <stdlib.h>
 
-unsigned wsx_limit_frame_mib = 256, wsx_limit_message_mib = 256;
+unsigned wsx_limit_frame_mib = 256, wsx_limit_message_mib = 256, wsx_limit_inflated_mib = 64,
+         wsx_limit_ratio = 200;
+wsx_bool wsx_group_enabled[WSX_GROUP_COUNT] = {TRUE, TRUE, TRUE, TRUE, TRUE, TRUE};
+unsigned wsx_sessions_open, wsx_sessions_waiting;
 
 /* Inflated bytes counted at most, for a message over its limit. */
 #define WSX_INFLATE_HARD (UINT64_C(1) << 30)
-/* deflate itself reaches 1,032 to 1; text rarely 50. */
-#define WSX_INFLATE_RATIO 900u
+/* What any limit can be. */
+#define WSX_MIB_MAX 1024u
+/* Bytes kept of what came before the answer; a client that sends more is not a WebSocket client. */
+#define WSX_EARLY_MAX (4u << 20)
 
-static wmem_map_t *by_conversation; /* conversation_t * to struct wsx_session * */
-static wmem_map_t *by_handshake;    /* packet number to struct wsx_session * */
-static wmem_array_t *chunks;        /* struct wsx_chunk *, by packet and ordinal */
-static GPtrArray *sessions;         /* all of the file, by number */
-
-/* What the core's events are collected in during one feed. */
-struct collecting {
-    struct wsx_session *session;
-    packet_info *pinfo;
-    const uint8_t *bytes; /* of the present run */
-    wmem_array_t *records;
-    struct wsx_finding *findings, **findings_end;
+struct wsx_early {
+    struct wsx_early *next;
+    enum wsx_direction direction;
+    uint64_t offset, length;
+    size_t captured;
+    uint32_t packet;
+    uint8_t bytes[];
 };
+
+/* The sessions of one transport connection. */
+struct carrier {
+    struct wsx_session *latest;
+    wmem_map_t *streams; /* uint64_t to struct wsx_session, HTTP/2 and HTTP/3 */
+};
+
+static GPtrArray *sessions;      /* all of the file, by number */
+static wmem_map_t *by_handshake; /* packet number to GPtrArray of sessions */
+static wmem_map_t *by_addresses; /* "client server" to the latest session */
+static wmem_map_t *carriers;     /* conversation_t to struct carrier */
+static GHashTable *keys;         /* Sec-WebSocket-Key to struct wsx_session */
+static GPtrArray *unsettled;     /* sessions that ended, not yet settled */
+
+/* See wsx_state_enter. */
+static struct {
+    const frame_data *last_frame;
+    uint32_t last_packet;
+    bool between; /* columns were there, or our tap ran, since last_frame */
+    bool once;
+    wmem_allocator_t *scope; /* of one packet, with once */
+    uint32_t epoch;
+} pass;
+
+int64_t wsx_now(const packet_info *pinfo) {
+    return (int64_t)((uint64_t)pinfo->abs_ts.secs * UINT64_C(1000000000) +
+                     (uint64_t)pinfo->abs_ts.nsecs);
+}
+
+/* ---- lifetimes ---- */
 
 static void state_init(void) {
     sessions = g_ptr_array_new();
-    by_conversation = wmem_map_new(wmem_file_scope(), g_direct_hash, g_direct_equal);
     by_handshake = wmem_map_new(wmem_file_scope(), g_direct_hash, g_direct_equal);
-    chunks = wmem_array_new(wmem_file_scope(), sizeof(struct wsx_chunk *));
+    by_addresses = wmem_map_new(wmem_file_scope(), wmem_str_hash, g_str_equal);
+    carriers = wmem_map_new(wmem_file_scope(), g_direct_hash, g_direct_equal);
+    keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    unsettled = g_ptr_array_new();
+    wsx_records_init();
+}
+
+static void early_clear(struct wsx_session *session) {
+    while (session->early) {
+        struct wsx_early *first = session->early;
+        session->early = first->next;
+        g_free(first);
+    }
+    session->early_end = &session->early;
+    session->early_bytes = 0;
+}
+
+static void handshake_free(void *key _U_, void *list, void *data _U_) {
+    g_ptr_array_free(list, TRUE);
 }
 
 static void state_cleanup(void) {
@@ -45,10 +93,20 @@ static void state_cleanup(void) {
         wsx_connection_free(session->core);
         wsx_head_clear(&session->request);
         wsx_head_clear(&session->response);
+        early_clear(session);
     }
+    wmem_map_foreach(by_handshake, handshake_free, NULL);
     g_ptr_array_free(sessions, TRUE);
+    g_ptr_array_free(unsettled, TRUE);
+    g_hash_table_destroy(keys);
     sessions = NULL;
+    keys = NULL;
+    wsx_records_cleanup();
     wsx_inflate_release();
+    if (pass.scope)
+        wmem_destroy_allocator(pass.scope);
+    memset(&pass, 0, sizeof pass);
+    wsx_sessions_open = wsx_sessions_waiting = 0;
 }
 
 void wsx_state_register(void) {
@@ -56,37 +114,154 @@ void wsx_state_register(void) {
     register_cleanup_routine(state_cleanup);
 }
 
+wmem_allocator_t *wsx_store_scope(void) { return pass.once ? pass.scope : wmem_file_scope(); }
+bool wsx_store_is_kept(void) { return !pass.once; }
+uint32_t wsx_store_epoch(void) { return pass.epoch; }
+
+bool wsx_state_first_pass(const packet_info *pinfo) { return !PINFO_FD_VISITED(pinfo); }
+
+void wsx_state_enter(packet_info *pinfo) {
+    if (pinfo->num == pass.last_packet && pinfo->fd == pass.last_frame) {
+        pass.between = pass.between || pinfo->cinfo;
+        return;
+    }
+    pass.epoch++;
+    if (!PINFO_FD_VISITED(pinfo) && !pass.once && pass.between && pinfo->fd == pass.last_frame) {
+        pass.once = true;
+        pass.scope = wmem_allocator_new(WMEM_ALLOCATOR_BLOCK_FAST);
+    }
+    if (pass.once) {
+        wsx_records_forget();
+        wmem_free_all(pass.scope);
+    }
+    pass.last_frame = pinfo->fd;
+    pass.last_packet = pinfo->num;
+    pass.between = pinfo->cinfo != NULL;
+}
+
+void wsx_state_tap_ran(void) { pass.between = true; }
+
+struct wsx_packet *wsx_state_packet_peek(packet_info *pinfo) {
+    return p_get_proto_data(pinfo->pool, pinfo, wsx_proto, 0x777378);
+}
+
 struct wsx_packet *wsx_state_packet(packet_info *pinfo) {
-    struct wsx_packet *packet = p_get_proto_data(pinfo->pool, pinfo, wsx_proto, 0x777378);
+    struct wsx_packet *packet = wsx_state_packet_peek(pinfo);
     if (!packet) {
         packet = wmem_new0(pinfo->pool, struct wsx_packet);
+        packet->cursor = UINT32_MAX;
         packet->items = wmem_array_new(pinfo->pool, sizeof(struct wsx_item));
         p_add_proto_data(pinfo->pool, pinfo, wsx_proto, 0x777378, packet);
     }
     return packet;
 }
 
-struct wsx_session *wsx_state_find(packet_info *pinfo) {
-    conversation_t *conversation = find_conversation_pinfo(pinfo, 0);
-    return conversation ? wmem_map_lookup(by_conversation, conversation) : NULL;
+/* ---- findings ---- */
+
+/* Which preference switches a rule: what RFC 6455 says under "Security Considerations" is a group
+ * of its own. */
+static bool rule_is_enabled(enum wsx_rule rule) {
+    const struct wsx_rule_info *info = wsx_rule_info(rule);
+    static const int groups[] = {
+        [WSX_SCOPE_HANDSHAKE] = WSX_GROUP_HANDSHAKE, [WSX_SCOPE_FRAME] = WSX_GROUP_FRAME,
+        [WSX_SCOPE_MESSAGE] = WSX_GROUP_MESSAGE,     [WSX_SCOPE_CLOSE] = WSX_GROUP_CLOSE,
+        [WSX_SCOPE_CONTROL] = WSX_GROUP_CLOSE,       [WSX_SCOPE_DEFLATE] = WSX_GROUP_DEFLATE,
+        [WSX_SCOPE_STREAM] = -1,                     [WSX_SCOPE_HTTP2] = WSX_GROUP_HANDSHAKE};
+    if (strstr(info->reference, " 10."))
+        return wsx_group_enabled[WSX_GROUP_SECURITY];
+    int group = groups[info->scope];
+    return group < 0 || wsx_group_enabled[group];
 }
 
-struct wsx_session *wsx_state_handshake(uint32_t packet) {
+void wsx_collect_init(struct wsx_collecting *collecting, struct wsx_session *session,
+                      packet_info *pinfo) {
+    *collecting = (struct wsx_collecting){.session = session, .pinfo = pinfo};
+    collecting->findings_end = &collecting->findings;
+}
+
+static void finding_add(struct wsx_collecting *collecting, wmem_allocator_t *scope,
+                        enum wsx_rule rule, enum wsx_severity severity, uint32_t packet,
+                        const char *detail) {
+    if (!rule_is_enabled(rule))
+        return;
+    struct wsx_finding *finding = wmem_new(scope, struct wsx_finding);
+    *finding = (struct wsx_finding){.rule = rule,
+                                    .severity = severity,
+                                    .packet = packet,
+                                    .detail = *detail ? wmem_strdup(scope, detail) : ""};
+    *collecting->findings_end = finding;
+    collecting->findings_end = wsx_finding_next(finding);
+}
+
+const struct wsx_finding **wsx_finding_next(const struct wsx_finding *finding) {
+    return &((struct wsx_finding *)(uintptr_t)finding)->next;
+}
+
+void wsx_collect_finding(void *context, enum wsx_rule rule, enum wsx_severity severity,
+                         uint32_t packet, const char *detail) {
+    finding_add(context, wsx_store_scope(), rule, severity, packet, detail);
+}
+
+/* Those of a handshake or an end stay with the session. */
+static void collect_for_session(void *context, enum wsx_rule rule, enum wsx_severity severity,
+                                uint32_t packet, const char *detail) {
+    finding_add(context, wmem_file_scope(), rule, severity, packet, detail);
+}
+
+const struct wsx_finding *wsx_collect_take(struct wsx_collecting *collecting) {
+    const struct wsx_finding *list = collecting->findings;
+    collecting->findings = NULL;
+    collecting->findings_end = &collecting->findings;
+    return list;
+}
+
+/* ---- finding sessions ---- */
+
+static struct carrier *carrier_of(packet_info *pinfo) {
+    conversation_t *conversation = find_conversation_pinfo(pinfo, 0);
+    return conversation ? wmem_map_lookup(carriers, conversation) : NULL;
+}
+
+struct wsx_session *wsx_state_find(packet_info *pinfo) {
+    struct carrier *carrier = carrier_of(pinfo);
+    return carrier ? carrier->latest : NULL;
+}
+
+struct wsx_session *wsx_state_find_stream(packet_info *pinfo, uint64_t stream_id) {
+    struct carrier *carrier = carrier_of(pinfo);
+    return carrier && carrier->streams ? wmem_map_lookup(carrier->streams, &stream_id) : NULL;
+}
+
+const GPtrArray *wsx_state_handshakes(uint32_t packet) {
     return wmem_map_lookup(by_handshake, GUINT_TO_POINTER(packet));
+}
+
+unsigned wsx_state_session_count(void) { return sessions ? sessions->len : 0; }
+
+const struct wsx_session *wsx_state_session(unsigned number) {
+    return g_ptr_array_index(sessions, number);
 }
 
 enum wsx_direction wsx_state_direction(const struct wsx_session *session,
                                        const packet_info *pinfo) {
-    bool client = pinfo->srcport == session->client_port &&
-                  addresses_equal(&pinfo->src, &session->client_address);
-    /* Equal ports and addresses on both ends can't be told apart by TCP either. */
-    return client ? WSX_CLIENT_TO_SERVER : WSX_SERVER_TO_CLIENT;
+    (void)pinfo;
+    if (!session->tcp)
+        return WSX_CLIENT_TO_SERVER;
+    /* TCP tells the two ends apart, also with equal ports */
+    return session->tcp->fwd == session->client_flow ? WSX_CLIENT_TO_SERVER : WSX_SERVER_TO_CLIENT;
 }
 
-static int64_t now(const packet_info *pinfo) {
-    return (int64_t)((uint64_t)pinfo->abs_ts.secs * UINT64_C(1000000000) +
-                     (uint64_t)pinfo->abs_ts.nsecs);
+static void handshake_in(struct wsx_session *session, uint32_t packet) {
+    GPtrArray *list = wmem_map_lookup(by_handshake, GUINT_TO_POINTER(packet));
+    if (!list) {
+        list = g_ptr_array_new();
+        wmem_map_insert(by_handshake, GUINT_TO_POINTER(packet), list);
+    }
+    if (!list->len || g_ptr_array_index(list, list->len - 1) != session)
+        g_ptr_array_add(list, session);
 }
+
+/* ---- making sessions ---- */
 
 static const char *address_port(const address *addr, uint32_t port) {
     char *text = address_to_str(NULL, addr);
@@ -101,298 +276,381 @@ static const char *text_copy(const char *text) {
     return text ? wmem_strdup(wmem_file_scope(), text) : NULL;
 }
 
-/* ---- findings ---- */
-
-static void collect_finding(void *context, enum wsx_rule rule, enum wsx_severity severity,
-                            uint32_t packet, const char *detail) {
-    struct collecting *collecting = context;
-    struct wsx_finding *finding = wmem_new0(wmem_file_scope(), struct wsx_finding);
-    *finding = (struct wsx_finding){.rule = rule,
-                                    .severity = severity,
-                                    .packet = packet,
-                                    .detail = wmem_strdup(wmem_file_scope(), detail)};
-    *collecting->findings_end = finding;
-    collecting->findings_end = &finding->next;
+static int digits_of(const packet_info *pinfo) {
+    switch (pinfo->rec ? pinfo->rec->tsprec : WTAP_TSPREC_NSEC) {
+    case WTAP_TSPREC_SEC:
+        return 0;
+    case WTAP_TSPREC_DSEC:
+        return 1;
+    case WTAP_TSPREC_CSEC:
+        return 2;
+    case WTAP_TSPREC_MSEC:
+        return 3;
+    case WTAP_TSPREC_USEC:
+        return 6;
+    default:
+        return 9;
+    }
 }
 
-static struct wsx_finding *take_findings(struct collecting *collecting) {
-    struct wsx_finding *list = collecting->findings;
-    collecting->findings = NULL;
-    collecting->findings_end = &collecting->findings;
-    return list;
+static void touch(struct wsx_session *session, const packet_info *pinfo) {
+    session->last_packet = pinfo->num;
+    session->last_time = wsx_now(pinfo);
 }
 
-/* ---- sessions ---- */
+/* The addresses and ports of an earlier connection begin a new one: that one is over. */
+static void replace_earlier(struct wsx_session *session) {
+    char *both = wmem_strdup_printf(wmem_file_scope(), "%s %s", session->client, session->server);
+    struct wsx_session *earlier = wmem_map_lookup(by_addresses, both);
+    if (earlier && !earlier->cause && earlier->conversation != session->conversation)
+        wsx_state_end(earlier, WSX_CAUSE_REPLACED);
+    wmem_map_insert(by_addresses, both, session);
+}
 
-static struct wsx_session *session_new(packet_info *pinfo, bool from_client) {
+static struct wsx_session *session_new(packet_info *pinfo, bool from_client, bool encrypted) {
     struct wsx_session *session = wmem_new0(wmem_file_scope(), struct wsx_session);
     conversation_t *conversation = find_or_create_conversation(pinfo);
     session->number = sessions->len;
     g_ptr_array_add(sessions, session);
+    session->early_end = &session->early;
+    session->encrypted = encrypted;
     const address *client = from_client ? &pinfo->src : &pinfo->dst;
     const address *server = from_client ? &pinfo->dst : &pinfo->src;
-    session->client_port = from_client ? pinfo->srcport : pinfo->destport;
     session->server_port = (uint16_t)(from_client ? pinfo->destport : pinfo->srcport);
-    copy_address_wmem(wmem_file_scope(), &session->client_address, client);
-    session->client = address_port(client, session->client_port);
+    session->client = address_port(client, from_client ? pinfo->srcport : pinfo->destport);
     session->server = address_port(server, session->server_port);
-    struct tcp_analysis *tcp = get_tcp_conversation_data(conversation, pinfo);
-    session->transport_stream = tcp ? tcp->stream : 0;
-    for (int d = 0; d < 2; d++)
-        session->frames[d] = wmem_array_new(wmem_file_scope(), sizeof(struct wsx_record *));
-    wmem_map_insert(by_conversation, conversation, session);
+    session->conversation = conversation;
+    session->time_digits = digits_of(pinfo);
+    struct tcp_analysis *tcp =
+        pinfo->ptype == PT_TCP ? get_tcp_conversation_data(conversation, pinfo) : NULL;
+    if (tcp) {
+        session->tcp = tcp;
+        session->transport_stream = tcp->stream;
+        session->client_flow = from_client ? tcp->fwd : tcp->rev;
+    }
+    struct carrier *carrier = wmem_map_lookup(carriers, conversation);
+    if (!carrier) {
+        carrier = wmem_new0(wmem_file_scope(), struct carrier);
+        wmem_map_insert(carriers, conversation, carrier);
+    }
+    carrier->latest = session;
+    wsx_sessions_open++;
+    touch(session, pinfo);
+    replace_earlier(session);
     return session;
 }
 
-/* The sequence number behind this packet's payload becomes offset 0 of its direction. */
-void wsx_state_anchor(packet_info *pinfo, struct wsx_session *session,
-                      enum wsx_direction direction) {
-    conversation_t *conversation = find_conversation_pinfo(pinfo, 0);
-    struct tcp_analysis *tcp = conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
-    if (!tcp || !tcp->fwd || !tcp->fwd->tcp_analyze_seq_info)
+static void put_stream(struct wsx_session *session, enum wsx_http_version http,
+                       uint64_t stream_id) {
+    session->http = http;
+    session->stream_id = stream_id;
+    if (http == WSX_HTTP_1)
         return;
-    session->sequence[direction] = tcp->fwd->tcp_analyze_seq_info->nextseq;
-    session->offset[direction] = session->core ? session->core->side[direction].stream.next : 0;
-    session->sequence_known[direction] = true;
+    struct carrier *carrier = wmem_map_lookup(carriers, session->conversation);
+    if (!carrier->streams)
+        carrier->streams = wmem_map_new(wmem_file_scope(), wmem_int64_hash, g_int64_equal);
+    wmem_map_insert(carrier->streams, wmem_memdup(wmem_file_scope(), &stream_id, sizeof stream_id),
+                    session);
 }
 
-static void judge_head(struct wsx_session *session, packet_info *pinfo, bool request,
-                       bool encrypted, struct wsx_agreement *agreement) {
-    struct collecting collecting = {.session = session, .pinfo = pinfo};
-    collecting.findings_end = &collecting.findings;
-    struct wsx_finding_sink sink = {collect_finding, &collecting};
-    if (request) {
-        wsx_handshake_check_request(&session->request, encrypted, &sink);
-        session->request_findings = collecting.findings;
+/* A key is for one connection. Not counted: a repeated request on the same transport connection,
+ * and one whose earlier request still waits (a proxy passes it on). */
+static void judge_key_reuse(struct wsx_session *session, struct wsx_collecting *collecting) {
+    const char *key = session->request.key;
+    if (!key || !*key || session->http != WSX_HTTP_1)
+        return;
+    struct wsx_session *earlier = g_hash_table_lookup(keys, key);
+    if (!earlier) {
+        g_hash_table_insert(keys, g_strdup(key), session);
         return;
     }
-    wsx_handshake_check_response(session->request_packet ? &session->request : NULL,
-                                 session->request_packet, &session->response, agreement, &sink);
-    session->response_findings = collecting.findings;
+    bool waits = !earlier->response_packet && !earlier->cause;
+    if (earlier->conversation == session->conversation || waits)
+        return;
+    struct wsx_finding_sink sink = {collect_for_session, collecting};
+    wsx_report(&sink, WSX_RULE_HS_KEY_REUSED, earlier->request_packet,
+               "key %s, in the request of packet %u", key, earlier->request_packet);
 }
 
-struct wsx_session *wsx_state_request(packet_info *pinfo, struct wsx_head *head, bool encrypted) {
-    struct wsx_session *session = session_new(pinfo, true);
+struct wsx_session *wsx_state_request(packet_info *pinfo, struct wsx_head *head, bool encrypted,
+                                      uint64_t stream_id) {
+    struct wsx_session *session = session_new(pinfo, true, encrypted);
+    struct wsx_collecting collecting;
+    wsx_collect_init(&collecting, session, pinfo);
     session->request = *head;
     memset(head, 0, sizeof *head);
+    put_stream(session, session->request.http, stream_id);
     session->request_packet = pinfo->num;
-    session->request_time = now(pinfo);
-    session->last_packet = pinfo->num;
-    session->last_time = now(pinfo);
+    session->request_time = wsx_now(pinfo);
     char *uri = wsx_handshake_uri(&session->request, encrypted);
     session->uri = text_copy(uri);
-    free(uri);
-    judge_head(session, pinfo, true, encrypted, NULL);
-    wsx_state_anchor(pinfo, session, WSX_CLIENT_TO_SERVER);
-    wmem_map_insert(by_handshake, GUINT_TO_POINTER(pinfo->num), session);
+    g_free(uri);
+    struct wsx_finding_sink sink = {collect_for_session, &collecting};
+    wsx_handshake_check_request(&session->request, encrypted, &sink);
+    judge_key_reuse(session, &collecting);
+    session->request_findings = wsx_collect_take(&collecting);
+    handshake_in(session, pinfo->num);
     return session;
 }
 
-/* ---- the core's events ---- */
-
-static struct wsx_record *record_new(struct collecting *collecting, enum wsx_record_kind kind,
-                                     enum wsx_direction direction) {
-    struct wsx_record *record = wmem_new0(wmem_file_scope(), struct wsx_record);
-    record->kind = kind;
-    record->direction = direction;
-    record->packet = collecting->pinfo->num;
-    record->offset = -1;
-    record->findings = take_findings(collecting);
-    wmem_array_append_one(collecting->records, record);
-    return record;
-}
-
-static const uint8_t *copy(const uint8_t *bytes, size_t length) {
-    return length ? wmem_memdup(wmem_file_scope(), bytes, length) : (const uint8_t *)"";
-}
-
-/* `shared`: the message's bytes are the frame's payload, and are in the packet. */
-static struct wsx_message *message_copy(const struct wsx_message *message, bool shared) {
-    struct wsx_message *own = wmem_memdup(wmem_file_scope(), message, sizeof *message);
-    own->bytes = shared ? NULL : copy(message->bytes, message->have);
-    return own;
-}
-
-static void answer(struct wsx_session *session, const struct wsx_frame_event *event,
-                   struct wsx_record *record) {
-    record->answers = event->answers_packet;
-    record->answer_time = event->answer_time;
-    wmem_array_t *frames = session->frames[event->answers_direction];
-    if (event->answers_index == 0 || event->answers_index > wmem_array_get_count(frames))
-        return;
-    struct wsx_record *asked =
-        *(struct wsx_record **)wmem_array_index(frames, event->answers_index - 1);
-    asked->answered_in = record->packet;
-    asked->answer_time = event->answer_time;
-}
-
-static void on_frame(void *context, const struct wsx_frame_event *event) {
-    struct collecting *collecting = context;
-    const struct wsx_frame *frame = event->frame;
-    struct wsx_record *record = record_new(collecting, WSX_RECORD_FRAME, event->direction);
-    record->item = event->kind;
-    record->header = frame->header;
-    record->index = event->index;
-    record->begin_packet = frame->begin_packet;
-    record->delta = event->delta;
-    record->have = frame->have;
-    record->missing = frame->missing;
-    record->over_limit = frame->over_limit;
-    record->unfinished = frame->unfinished;
-    record->message_index = event->message_index;
-    record->first_close = event->first_close;
-    bool here = frame->whole && collecting->bytes &&
-                frame->begin_packet == collecting->pinfo->num && frame->whole >= collecting->bytes;
-    if (here)
-        record->offset = (int)(frame->whole - collecting->bytes);
-    else
-        record->payload = copy(event->payload, frame->have);
-    if (event->message)
-        record->message =
-            message_copy(event->message, event->message->bytes == event->payload && here);
-    wmem_array_append_one(collecting->session->frames[event->direction], record);
-    if (event->answers_packet)
-        answer(collecting->session, event, record);
-}
-
-static void on_broken(void *context, const struct wsx_message *message) {
-    struct collecting *collecting = context;
-    struct wsx_finding *findings = take_findings(collecting);
-    struct wsx_record *record = record_new(collecting, WSX_RECORD_BROKEN, message->direction);
-    record->message = message_copy(message, false);
-    record->message_index = message->index;
-    collecting->findings = findings; /* they belong to the frame that broke it */
-    while (*collecting->findings_end)
-        collecting->findings_end = &(*collecting->findings_end)->next;
-}
-
-static void on_note(void *context, const struct wsx_note *note) {
-    struct collecting *collecting = context;
-    struct wsx_record *record = record_new(collecting, WSX_RECORD_NOTE, note->direction);
-    record->missing = note->missing;
-}
-
-static void on_finding(void *context, enum wsx_rule rule, enum wsx_severity severity,
-                       uint32_t packet, const char *detail) {
-    collect_finding(context, rule, severity, packet, detail);
-}
-
-static const struct wsx_connection_events core_events = {on_frame, on_broken, on_note, on_finding};
+/* ---- opening ---- */
 
 static void core_new(struct wsx_session *session, struct wsx_agreement *agreement) {
-    struct wsx_limits limits = {.frame = (size_t)wsx_limit_frame_mib << 20,
-                                .message = (size_t)wsx_limit_message_mib << 20};
-    limits.inflate.output = limits.message;
-    limits.inflate.hard_output = MAX(WSX_INFLATE_HARD, (uint64_t)limits.message);
-    limits.inflate.ratio = WSX_INFLATE_RATIO;
+    /* Wireshark's own lengths have 31 bits */
+    struct wsx_limits limits = {.frame = (size_t)MIN(wsx_limit_frame_mib, WSX_MIB_MAX) << 20,
+                                .message = (size_t)MIN(wsx_limit_message_mib, WSX_MIB_MAX) << 20};
+    limits.inflate.output = (size_t)MIN(wsx_limit_inflated_mib, WSX_MIB_MAX) << 20;
+    limits.inflate.hard_output = MAX(WSX_INFLATE_HARD, (uint64_t)limits.inflate.output);
+    limits.inflate.ratio = wsx_limit_ratio;
+    session->deflate = agreement->deflate;
     session->subprotocol = text_copy(agreement->subprotocol);
     session->extensions = text_copy(agreement->extensions);
-    session->core = wsx_connection_new(&core_events, &limits, agreement, session->midstream);
+    session->core = wsx_connection_new(&wsx_core_events, &limits, agreement, session->midstream);
+    session->opened = true;
+}
+
+static void open_here(struct wsx_session *session, const packet_info *pinfo) {
+    session->open_packet = pinfo->num;
+    session->open_time = wsx_now(pinfo);
 }
 
 struct wsx_session *wsx_state_response(packet_info *pinfo, struct wsx_session *session,
-                                       struct wsx_head *head, bool encrypted) {
-    if (!session)
-        session = session_new(pinfo, false);
-    (void)encrypted;
+                                       struct wsx_head *head, bool encrypted, uint64_t stream_id) {
+    bool unseen = !session;
+    if (unseen) {
+        session = session_new(pinfo, false, encrypted);
+        put_stream(session, head->http, stream_id);
+    }
+    struct wsx_collecting collecting;
+    wsx_collect_init(&collecting, session, pinfo);
     session->response = *head;
     memset(head, 0, sizeof *head);
     session->response_packet = pinfo->num;
-    session->response_time = now(pinfo);
-    session->last_packet = pinfo->num;
-    session->last_time = now(pinfo);
+    session->response_time = wsx_now(pinfo);
     session->status = session->response.status;
-    struct wsx_agreement agreement = {0};
-    judge_head(session, pinfo, false, encrypted, &agreement);
+    open_here(session, pinfo);
+    touch(session, pinfo);
+    struct wsx_agreement agreement;
+    struct wsx_finding_sink sink = {collect_for_session, &collecting};
+    wsx_handshake_check_response(unseen ? NULL : &session->request, session->request_packet,
+                                 &session->response, &agreement, &sink);
+    session->response_findings = wsx_collect_take(&collecting);
     if (wsx_head_agrees(&session->response)) {
         core_new(session, &agreement);
-        session->opened = true;
     } else {
         wsx_agreement_clear(&agreement);
-        session->ended = true;
+        early_clear(session);
+        wsx_state_end(session, WSX_CAUSE_REFUSED);
     }
-    wmem_map_insert(by_handshake, GUINT_TO_POINTER(pinfo->num), session);
+    handshake_in(session, pinfo->num);
     return session;
 }
 
-struct wsx_session *wsx_state_midstream(packet_info *pinfo, bool from_client) {
-    struct wsx_session *session = session_new(pinfo, from_client);
-    struct wsx_agreement agreement = {
-        .client_bits = 15, .server_bits = 15, .client_takeover = true, .server_takeover = true};
+static void open_unknown(packet_info *pinfo, struct wsx_session *session) {
+    struct wsx_agreement agreement;
+    wsx_agreement_init(&agreement);
     session->midstream = true;
-    session->opened = true;
+    open_here(session, pinfo);
     core_new(session, &agreement);
+}
+
+void wsx_state_open_unanswered(packet_info *pinfo, struct wsx_session *session) {
+    open_unknown(pinfo, session);
+}
+
+struct wsx_session *wsx_state_midstream(packet_info *pinfo, bool from_client, bool encrypted) {
+    struct wsx_session *session = session_new(pinfo, from_client, encrypted);
+    open_unknown(pinfo, session);
+    for (int d = 0; d < 2; d++)
+        wsx_connection_start_unknown(session->core, d);
     return session;
 }
 
-/* ---- feeding and recalling ---- */
+/* ---- positions on TCP ---- */
 
-const struct wsx_chunk *wsx_state_feed(packet_info *pinfo, struct wsx_session *session,
-                                       tvbuff_t *tvb, enum wsx_direction direction,
-                                       uint64_t offset) {
-    struct collecting collecting = {.session = session, .pinfo = pinfo};
-    unsigned captured = tvb_captured_length(tvb);
-    collecting.findings_end = &collecting.findings;
-    collecting.bytes = captured ? tvb_get_ptr(tvb, 0, (int)captured) : NULL;
-    collecting.records = wmem_array_new(pinfo->pool, sizeof(struct wsx_record *));
-    struct wsx_stream *stream = &session->core->side[direction].stream;
-    uint64_t done, whole;
-    struct wsx_chunk *chunk = wmem_new0(wmem_file_scope(), struct wsx_chunk);
-    chunk->packet = pinfo->num;
-    chunk->ordinal = wsx_state_packet(pinfo)->calls++;
-    chunk->session = session;
-    chunk->direction = direction;
-    chunk->length = tvb_reported_length(tvb);
-    chunk->begins_inside = wsx_stream_pending(stream, &done, &whole);
-    wsx_connection_push(session->core, direction, offset, collecting.bytes, captured, chunk->length,
-                        pinfo->num, now(pinfo), &collecting);
-    if (wsx_stream_pending(stream, &chunk->tail_done, &chunk->tail_whole))
-        chunk->tail_index = session->core->side[direction].frames + 1;
-    chunk->count = wmem_array_get_count(collecting.records);
-    if (chunk->count)
-        chunk->records = wmem_memdup(wmem_file_scope(), wmem_array_get_raw(collecting.records),
-                                     chunk->count * sizeof *chunk->records);
-    wmem_array_append_one(chunks, chunk);
-    session->last_packet = pinfo->num;
-    session->last_time = now(pinfo);
-    return chunk;
+void wsx_state_anchor(struct wsx_session *session, enum wsx_direction direction,
+                      uint32_t sequence) {
+    uint64_t taken = session->core ? session->core->side[direction].stream.next : 0;
+    session->position[direction] =
+        (struct wsx_position){.known = true, .sequence = sequence, .offset = taken};
 }
 
-static int chunk_order(const struct wsx_chunk *chunk, uint32_t packet, uint32_t ordinal) {
-    if (chunk->packet != packet)
-        return chunk->packet < packet ? -1 : 1;
-    return chunk->ordinal < ordinal ? -1 : chunk->ordinal > ordinal;
+uint64_t wsx_state_offset(struct wsx_session *session, enum wsx_direction direction,
+                          uint32_t sequence, uint64_t *before) {
+    struct wsx_position *position = &session->position[direction];
+    if (!position->known)
+        wsx_state_anchor(session, direction, sequence);
+    int64_t apart = (int32_t)(sequence - position->sequence);
+    int64_t at = (int64_t)position->offset + apart;
+    *before = at < 0 ? (uint64_t)-at : 0;
+    if (at < 0)
+        return 0;
+    if (apart > (1 << 29)) { /* keep the reference near, long before 2^31 */
+        position->offset = (uint64_t)at;
+        position->sequence = sequence;
+    }
+    return (uint64_t)at;
 }
 
-const struct wsx_chunk *wsx_state_recall(packet_info *pinfo, uint32_t length) {
-    uint32_t ordinal = wsx_state_packet(pinfo)->calls++;
-    unsigned low = 0, high = wmem_array_get_count(chunks);
-    while (low < high) {
-        unsigned middle = low + (high - low) / 2;
-        const struct wsx_chunk *chunk = *(struct wsx_chunk **)wmem_array_index(chunks, middle);
-        int order = chunk_order(chunk, pinfo->num, ordinal);
-        if (!order)
-            return chunk->length == length ? chunk : NULL;
-        if (order < 0)
-            low = middle + 1;
+void wsx_state_early(packet_info *pinfo, struct wsx_session *session, enum wsx_direction direction,
+                     uint64_t offset, const uint8_t *bytes, size_t captured, uint64_t length) {
+    if (!length || session->early_bytes + captured > WSX_EARLY_MAX)
+        return;
+    struct wsx_early *early = g_malloc(sizeof *early + captured);
+    *early = (struct wsx_early){.direction = direction,
+                                .offset = offset,
+                                .length = length,
+                                .captured = captured,
+                                .packet = pinfo->num};
+    if (captured)
+        memcpy(early->bytes, bytes, captured);
+    *session->early_end = early;
+    session->early_end = &early->next;
+    session->early_bytes += captured;
+    touch(session, pinfo);
+}
+
+static int64_t collecting_time(const struct wsx_collecting *collecting) {
+    return collecting->pinfo ? wsx_now(collecting->pinfo) : collecting->session->last_time;
+}
+
+static uint32_t collecting_packet(const struct wsx_collecting *collecting) {
+    return collecting->pinfo ? collecting->pinfo->num : collecting->session->last_packet;
+}
+
+static void flush_early(struct wsx_collecting *collecting) {
+    struct wsx_session *session = collecting->session;
+    bool told = false;
+    for (struct wsx_early *early = session->early; early; early = early->next) {
+        if (early->direction == WSX_CLIENT_TO_SERVER && session->response_packet && !told) {
+            struct wsx_finding_sink sink = {wsx_collect_finding, collecting};
+            wsx_report(&sink, WSX_RULE_HS_EARLY_DATA, session->response_packet,
+                       "%" G_GUINT64_FORMAT " bytes in packet %u, the answer is in packet %u",
+                       early->length, early->packet, session->response_packet);
+            told = true;
+        }
+        wsx_connection_push(session->core, early->direction, early->offset, early->bytes,
+                            early->captured, early->length, early->packet,
+                            collecting_packet(collecting),
+                            collecting_time(collecting), collecting);
+    }
+    early_clear(session);
+}
+
+/* ---- the end ---- */
+
+void wsx_state_fin(struct wsx_session *session, enum wsx_direction direction, uint64_t offset) {
+    session->fin_seen[direction] = true;
+    session->fin_offset[direction] = offset;
+}
+
+void wsx_state_end(struct wsx_session *session, enum wsx_cause cause) {
+    if (session->cause)
+        return;
+    session->cause = cause;
+    wsx_sessions_open--;
+    g_ptr_array_add(unsettled, session);
+}
+
+static bool direction_is_complete(const struct wsx_session *session, enum wsx_direction d) {
+    const struct wsx_stream *stream = &session->core->side[d].stream;
+    return !stream->queue && (!session->fin_offset[d] || stream->next >= session->fin_offset[d]);
+}
+
+static void finish_sides(struct wsx_session *session, struct wsx_collecting *collecting,
+                         bool all, bool proved) {
+    for (int d = 0; d < 2; d++) {
+        bool fin = session->fin_seen[d] && direction_is_complete(session, d);
+        if (all || fin)
+            wsx_connection_finish(session->core, d, session->fin_offset[d], proved,
+                                  collecting_packet(collecting), collecting_time(collecting),
+                                  collecting);
+    }
+}
+
+/* What only the end proves. */
+static void judge_end(struct wsx_session *session, struct wsx_collecting *collecting) {
+    struct wsx_finding_sink sink = {wsx_collect_finding, collecting};
+    if (session->opened)
+        wsx_connection_judge_end(session->core, collecting->pinfo->num, collecting);
+    else if (session->cause != WSX_CAUSE_REFUSED)
+        wsx_report(&sink, WSX_RULE_HS_UNANSWERED, session->request_packet,
+                   "the request of packet %u", session->request_packet);
+}
+
+static const struct wsx_finding *findings_copy(const struct wsx_finding *list) {
+    const struct wsx_finding *first = NULL, **end = &first;
+    for (; list; list = list->next) {
+        struct wsx_finding *copy = wmem_memdup(wmem_file_scope(), list, sizeof *list);
+        copy->detail = wmem_strdup(wmem_file_scope(), list->detail);
+        copy->next = NULL;
+        *end = copy;
+        end = wsx_finding_next(copy);
+    }
+    return first;
+}
+
+/* Ends and early bytes of one session, in the packet being settled. */
+static void settle(struct wsx_session *session, struct wsx_collecting *collecting) {
+    packet_info *pinfo = collecting->pinfo;
+    if (session->opened && session->early)
+        flush_early(collecting);
+    if (!session->cause && session->fin_seen[0] && session->fin_seen[1])
+        wsx_state_end(session, WSX_CAUSE_FIN);
+    if (session->opened && (session->cause || session->fin_seen[0] || session->fin_seen[1]))
+        finish_sides(session, collecting, session->cause != WSX_CAUSE_NONE, true);
+    if (!session->cause || session->end_packet)
+        return;
+    judge_end(session, collecting);
+    if (session->cause != WSX_CAUSE_REPLACED)
+        touch(session, pinfo);
+    session->end_packet = pinfo->num;
+    session->end_time = wsx_now(pinfo);
+    session->end_findings = findings_copy(collecting->findings);
+    wsx_record_end(collecting, session->cause);
+    wsx_connection_free(session->core);
+    session->core = NULL;
+    early_clear(session);
+}
+
+static bool needs_settling(const struct wsx_session *session) {
+    return session && !session->end_packet &&
+           ((session->opened && session->early) || session->cause || session->fin_seen[0] ||
+            session->fin_seen[1]);
+}
+
+/* The next session with something to settle in this packet: those that ended, then `session`. */
+struct wsx_session *wsx_state_settle_one(packet_info *pinfo, struct wsx_session *session,
+                                         struct wsx_collecting *collecting) {
+    while (unsettled->len) {
+        struct wsx_session *ended = g_ptr_array_remove_index(unsettled, unsettled->len - 1);
+        if (needs_settling(ended))
+            session = ended;
         else
-            high = middle;
+            continue;
+        break;
     }
-    return NULL;
-}
-
-const struct wsx_record *wsx_state_frame(const struct wsx_session *session,
-                                         enum wsx_direction direction, uint32_t index) {
-    wmem_array_t *frames = session->frames[direction];
-    if (!index || index > wmem_array_get_count(frames))
+    if (!needs_settling(session))
         return NULL;
-    return *(struct wsx_record **)wmem_array_index(frames, index - 1);
+    wsx_collect_init(collecting, session, pinfo);
+    settle(session, collecting);
+    return session;
 }
 
-void wsx_state_each_open(void (*visit)(const struct wsx_session *session, void *data), void *data) {
-    for (guint i = 0; sessions && i < sessions->len; i++) {
-        const struct wsx_session *session = g_ptr_array_index(sessions, i);
-        if (!session->ended)
-            visit(session, data);
-    }
+bool wsx_state_has_unsettled(const struct wsx_session *session) {
+    return unsettled->len > 0 || needs_settling(session);
+}
+
+void wsx_state_finish_at_eof(struct wsx_session *session, struct wsx_collecting *collecting) {
+    if (session->opened && session->early)
+        flush_early(collecting);
+    if (session->opened)
+        finish_sides(session, collecting, true, false);
+    session->end_packet = session->last_packet;
+    session->end_time = session->last_time;
+    wsx_state_end(session, session->fin_seen[0] || session->fin_seen[1] ? WSX_CAUSE_FIN
+                                                                        : WSX_CAUSE_EOF);
+    wsx_record_end(collecting, session->cause);
+    wsx_connection_free(session->core);
+    session->core = NULL;
 }

@@ -1,8 +1,15 @@
 /*
- * state.h - what is stored, and for how long. Everything here has file scope: made in the first
- * pass by state.c (the only file that stores), read by show.c, payload.c and the taps, gone when
- * the file is closed. Only links forward (to a Pong, to a Close) are set later than the record they
- * stand in.
+ * state.h - what is stored, and for how long.
+ *
+ *   file       sessions and records: made in the first pass by state.c (the only file that stores),
+ *              gone when the file is closed. A record is 40 bytes a frame, and more only for what a
+ *              later pass can't read again in its packet. Only links forward (to a Pong, to a
+ *              Close, to a frame's last packet) are set later than the record they stand in.
+ *   first pass the core's connections: they decide everything; later passes repeat it.
+ *   packet     calls and items: what show.c and the taps read, made anew in each pass.
+ *
+ * A run that is proved to be the only one over its packets keeps records for one packet only, see
+ * wsx_state_enter.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,137 +20,258 @@
 #include "connection.h"
 
 struct wsx_finding {
-    struct wsx_finding *next;
+    const struct wsx_finding *next;
     enum wsx_rule rule;
     enum wsx_severity severity;
     uint32_t packet; /* another packet involved, 0 = none */
     const char *detail;
 };
 
-enum wsx_record_kind {
-    WSX_RECORD_FRAME,
-    WSX_RECORD_BROKEN,
-    WSX_RECORD_NOTE,
-    WSX_RECORD_OPEN,
-    WSX_RECORD_END
+enum wsx_kind {
+    WSX_KIND_CALL,   /* begins the records of one call with bytes; not an item */
+    WSX_KIND_FRAME,  /* a frame */
+    WSX_KIND_BROKEN, /* a message that ended without its last frame */
+    WSX_KIND_NOTE,   /* something of the direction: lost bytes, framing found again */
+    WSX_KIND_END,    /* the connection ended */
 };
 
-/* A frame, or something else that a connection reported, in the order in which it happened. */
-struct wsx_record {
-    enum wsx_record_kind kind;
-    enum wsx_item_kind item; /* WSX_RECORD_FRAME */
-    enum wsx_direction direction;
-    struct wsx_frame_header header;
-    uint32_t index;
-    uint32_t packet, begin_packet;
-    int64_t delta; /* ns, -1: first frame of the connection */
-    int offset;    /* of its first byte in the packet's bytes when it lies there wholly, else -1 */
-    size_t have;   /* payload bytes */
-    uint64_t missing; /* frame: payload bytes not captured; note: lost bytes */
-    bool over_limit, unfinished;
-    const uint8_t *payload; /* unmasked; NULL when it is to be taken from the packet */
-    uint32_t message_index;
-    struct wsx_message *message;   /* bytes NULL when they are the frame's payload */
-    uint32_t answers, answered_in; /* packets; 0 = none */
-    int64_t answer_time;           /* ns */
-    bool first_close;
-    const char *cause; /* WSX_RECORD_END */
-    struct wsx_finding *findings;
+/* How a connection ended. */
+enum wsx_cause {
+    WSX_CAUSE_NONE, /* it has not */
+    WSX_CAUSE_FIN,
+    WSX_CAUSE_RST,
+    WSX_CAUSE_RESET,
+    WSX_CAUSE_REFUSED,
+    WSX_CAUSE_REPLACED,
+    WSX_CAUSE_EOF,
 };
 
-/* One WebSocket connection. */
+/* Where a direction's bytes stand on TCP. */
+struct wsx_position {
+    bool known;
+    uint32_t sequence; /* absolute; stands for `offset` */
+    uint64_t offset;
+};
+
+struct wsx_early; /* bytes that came before the answer */
+
+/* One WebSocket connection. Set in the first pass, unless said otherwise. */
 struct wsx_session {
     uint32_t number; /* websocket.stream */
-    struct wsx_connection *core;
-    const char *uri, *subprotocol, *extensions;
-    const char *client, *server; /* "address:port" */
+    struct wsx_connection *core; /* NULL before the answer, and for a refused upgrade */
+    enum wsx_http_version http;
+    bool midstream; /* no handshake was captured */
+    bool encrypted;
+    bool opened; /* frames are read */
+    bool deflate; /* permessage-deflate was agreed */
+    bool direct; /* TCP calls us, with sequence numbers */
+    enum wsx_cause cause;
+    const char *uri, *subprotocol, *extensions; /* NULL when there is none */
+    const char *client, *server;                /* "address:port" */
     uint16_t server_port;
+    uint32_t transport_stream; /* tcp.stream, or the QUIC connection's number */
+    uint64_t stream_id;        /* HTTP/2, HTTP/3 */
     uint32_t request_packet, response_packet;
+    int64_t request_time, response_time;
     unsigned status;
-    bool midstream, opened, ended;
-    uint32_t transport_stream;
+    struct wsx_head request, response;
+    const struct wsx_finding *request_findings, *response_findings;
+    uint32_t open_packet; /* where "open" stands: the answer, or the first frame */
+    int64_t open_time;
+    int time_digits; /* decimal digits of the capture's time stamps */
     uint32_t last_packet;
     int64_t last_time;
-    struct wsx_head request, response;
-    int64_t request_time, response_time;
-    struct wsx_finding *request_findings, *response_findings;
-    uint64_t offset[2];   /* contiguous transports: bytes taken; TCP: what `sequence` stands for */
-    uint32_t sequence[2]; /* TCP, absolute: of offset[] */
-    bool sequence_known[2];
-    bool direct;             /* TCP calls us, not HTTP */
-    wmem_array_t *frames[2]; /* struct wsx_record *, by frame.index - 1 */
-    address client_address;
-    uint32_t client_port;
+    uint32_t end_packet; /* with cause */
+    int64_t end_time;
+    const struct wsx_finding *end_findings;
+    struct wsx_side_totals {
+        uint32_t frames, messages;
+        uint64_t bytes; /* of messages, after inflating */
+    } totals[2];
+    /* first pass only */
+    conversation_t *conversation;
+    struct tcp_analysis *tcp;      /* NULL where there is no TCP */
+    const tcp_flow_t *client_flow; /* of tcp */
+    struct wsx_position position[2];
+    uint64_t answer_seen; /* bytes from the server before frames, as far as none are missing */
+    bool fin_seen[2];
+    uint64_t fin_offset[2]; /* 0: not known */
+    struct wsx_early *early, **early_end;
+    size_t early_bytes;
+    uint8_t open_rules[2][WSX_RULE_COUNT]; /* of the message under way, in order */
+    uint8_t open_rule_count[2];
+    const struct wsx_part *part[2]; /* of the frame under way */
+    bool at_eof; /* the end of the file ended it: its last records are these */
+    uint32_t eof_first, eof_count;
 };
 
-/* What one call with a run of bytes gave. */
-struct wsx_chunk {
-    uint32_t packet, ordinal;
-    struct wsx_session *session;
+/* A frame over several packets: shared by its parts. */
+struct wsx_part {
+    uint32_t begins_in, ends_in; /* ends_in 0: not seen (yet) */
+};
+
+struct wsx_record;
+
+/* What one call with a run of bytes gave. Packet scope. */
+struct wsx_call {
+    const struct wsx_session *session;
     enum wsx_direction direction;
-    uint32_t length;
-    struct wsx_record **records;
-    uint32_t count;
-    bool begins_inside; /* the bytes begin inside a frame */
-    uint32_t
-        tail_index; /* frame that the last bytes belong to and that is not complete; 0 = none */
-    uint64_t tail_done, tail_whole; /* bytes of it so far; its length, 0 = not known */
+    uint32_t first, count; /* its records */
+    /* the frame that the last bytes belong to and that is not complete; index 0 = none */
+    uint32_t part_index;
+    uint64_t part_done, part_whole; /* bytes of it so far, with header; its length, 0 = not known */
+    const struct wsx_part *part;
+    bool searching; /* framing is lost: the bytes are not read (yet) */
 };
 
-/* The items of a packet for the taps: queued once a packet. Packet scope. */
+/* One item of a packet, whole, for drawing and for taps. Packet scope. */
 struct wsx_item {
     const struct wsx_session *session;
-    const struct wsx_record *record;
-    const uint8_t *bytes; /* of the message, or the frame's payload; unmasked */
-    size_t length;
+    enum wsx_kind kind;
+    enum wsx_direction direction;
+    uint32_t packet;
+    const struct wsx_finding *findings; /* its own */
+    const uint8_t *rules;               /* enum wsx_rule; of all frames of a message */
+    unsigned rule_count;
+    /* WSX_KIND_FRAME */
+    enum wsx_item_kind item;
+    struct wsx_frame_header header;
+    uint32_t index; /* frame.index */
+    uint32_t begin_packet;
+    int64_t delta; /* ns, -1: first frame of the connection */
+    int offset;    /* of its first byte in the call's bytes when it lies there wholly, else -1 */
+    size_t have;   /* payload bytes given */
+    uint64_t missing;  /* payload bytes not captured; note: lost bytes */
+    bool over_limit, unfinished, first_close;
+    const uint8_t *wire;   /* payload; masked where the frame is and `plain` is false */
+    bool plain;            /* wire is unmasked */
+    uint32_t answers, answered_in; /* packets; 0 = none */
+    int64_t answer_time;           /* ns */
+    uint32_t message_index;        /* 0 = none */
+    /* the message that this frame ends, or a broken one; NULL else. Its bytes are there when
+     * message_bytes is called. */
+    struct wsx_message *message;
+    const struct wsx_kept *kept; /* state.c's */
+    enum wsx_cause cause;        /* WSX_KIND_END */
 };
+
+/* What is known of a packet. Packet scope; queued for the taps once. */
 struct wsx_packet {
-    uint32_t calls;
-    wmem_array_t *items;
+    uint32_t cursor; /* later passes: the next record */
+    wmem_array_t *items; /* struct wsx_item */
+    struct wsx_session *session; /* first pass: of the last call */
+    bool called;   /* the packet's dissection handed us bytes */
+    bool fin_told; /* and said whether a FIN is behind them */
+    bool columns;  /* the Info column is ours */
 };
 
 void wsx_state_register(void);
 
+/*
+ * At the beginning of each call from Wireshark. In the first pass it also watches whether the
+ * packets' frame_data all lie at one address while columns are built or our own tap runs between
+ * them: that is how a run looks that never comes back to a packet, and no other. From then on
+ * records live for one packet.
+ */
+void wsx_state_enter(packet_info *pinfo);
+/* Our tap ran, see wsx_state_enter. */
+void wsx_state_tap_ran(void);
 /* The packet's own list. */
 struct wsx_packet *wsx_state_packet(packet_info *pinfo);
+/* The same, NULL when nothing of WebSocket is in the packet. */
+struct wsx_packet *wsx_state_packet_peek(packet_info *pinfo);
+bool wsx_state_first_pass(const packet_info *pinfo);
 
-/* The session of a TCP conversation at this packet; NULL when there is none. */
+/* ---- sessions; first pass only, unless said otherwise ---- */
+
+/* How many sessions are not at their end, and how many of those wait for missing bytes. */
+extern unsigned wsx_sessions_open, wsx_sessions_waiting;
+
+/* The latest session of this packet's TCP connection; NULL when there is none. */
 struct wsx_session *wsx_state_find(packet_info *pinfo);
+/* The session of a stream under HTTP/2 or HTTP/3. */
+struct wsx_session *wsx_state_find_stream(packet_info *pinfo, uint64_t stream_id);
 
-/* First pass: a request that asks for WebSocket. Takes the head. */
-struct wsx_session *wsx_state_request(packet_info *pinfo, struct wsx_head *head, bool encrypted);
-/* First pass: its answer. Takes the head. session NULL: the request was not captured. */
+/* A request that asks for WebSocket. Takes the head. stream_id: HTTP/2, HTTP/3. */
+struct wsx_session *wsx_state_request(packet_info *pinfo, struct wsx_head *head, bool encrypted,
+                                      uint64_t stream_id);
+/* Its answer. Takes the head. session NULL: the request was not captured. */
 struct wsx_session *wsx_state_response(packet_info *pinfo, struct wsx_session *session,
-                                       struct wsx_head *head, bool encrypted);
-/* First pass: a connection without a captured handshake. */
-struct wsx_session *wsx_state_midstream(packet_info *pinfo, bool from_client);
+                                       struct wsx_head *head, bool encrypted, uint64_t stream_id);
+/* The answer was not captured, and frames are seen: they are read without knowing what was agreed.
+ */
+void wsx_state_open_unanswered(packet_info *pinfo, struct wsx_session *session);
+/* A connection without a captured handshake. */
+struct wsx_session *wsx_state_midstream(packet_info *pinfo, bool from_client, bool encrypted);
 
-/* Sessions whose request or answer is in this packet (any pass); NULL when there is none. */
-struct wsx_session *wsx_state_handshake(uint32_t packet);
+/* Any pass: the sessions whose request or answer is in this packet, NULL when there is none. */
+const GPtrArray *wsx_state_handshakes(uint32_t packet);
 
-/* First pass: the sequence number behind this packet's payload stands for what the direction has
- * taken so far. */
-void wsx_state_anchor(packet_info *pinfo, struct wsx_session *session,
-                      enum wsx_direction direction);
-
-/* First pass: bytes of a direction. Returns what came of them. */
-const struct wsx_chunk *wsx_state_feed(packet_info *pinfo, struct wsx_session *session,
-                                       tvbuff_t *tvb, enum wsx_direction direction,
-                                       uint64_t offset);
-/* Later passes: what came of them. NULL when the first pass did not see these bytes. */
-const struct wsx_chunk *wsx_state_recall(packet_info *pinfo, uint32_t length);
-
-/* The record of a frame that is complete; NULL else. */
-const struct wsx_record *wsx_state_frame(const struct wsx_session *session,
-                                         enum wsx_direction direction, uint32_t index);
-
-/* Direction of this packet. */
+/* Direction of this packet, first pass. */
 enum wsx_direction wsx_state_direction(const struct wsx_session *session, const packet_info *pinfo);
 
-/* Ends all sessions still open, as the file's end does; calls back for each "end" in the order of
- * numbers. */
-void wsx_state_each_open(void (*visit)(const struct wsx_session *session, void *data), void *data);
+/* The TCP sequence number that stands for what the direction has taken so far. */
+void wsx_state_anchor(struct wsx_session *session, enum wsx_direction direction, uint32_t sequence);
+/* Offset of a TCP sequence number; *before is true when it lies before the direction's beginning. */
+uint64_t wsx_state_offset(struct wsx_session *session, enum wsx_direction direction,
+                          uint32_t sequence, uint64_t *before);
+/* Bytes that came before the answer, from `offset` on. */
+void wsx_state_early(packet_info *pinfo, struct wsx_session *session, enum wsx_direction direction,
+                     uint64_t offset, const uint8_t *bytes, size_t captured, uint64_t length);
+/* A FIN behind the direction's byte at `offset` (0: not known). */
+void wsx_state_fin(struct wsx_session *session, enum wsx_direction direction, uint64_t offset);
 
-extern unsigned wsx_limit_frame_mib, wsx_limit_message_mib;
+/* ---- calls ---- */
+
+/* First pass: bytes of a direction at an offset. tvb: where they lie, in a call of the packet's
+ * dissection; NULL behind it, when a later pass will not find them there. acked: the other side has
+ * acknowledged the bytes before this offset, so that those still missing won't come; 0 if that is
+ * not known. */
+struct wsx_call *wsx_state_feed(packet_info *pinfo, struct wsx_session *session, tvbuff_t *tvb,
+                                const uint8_t *bytes, size_t captured, uint64_t length,
+                                enum wsx_direction direction, uint64_t offset, uint64_t acked);
+/* First pass, behind the packet's dissection: early bytes, ends, and what else waits for this
+ * moment. NULL when there is nothing. */
+struct wsx_call *wsx_state_settle(packet_info *pinfo, struct wsx_session *session);
+/* First pass: the connection ended in this packet; settled with the next wsx_state_settle. */
+void wsx_state_end(struct wsx_session *session, enum wsx_cause cause);
+
+/* Later passes: what came of the packet's next call; NULL when there is none. length: of its bytes.
+ */
+struct wsx_call *wsx_state_recall(packet_info *pinfo, uint32_t length);
+/* The same for what came behind the packet's dissection. */
+struct wsx_call *wsx_state_recall_settled(packet_info *pinfo);
+
+/* Record number i of the call, for drawing: fills *item. tvb: the call's bytes, NULL for none. */
+void wsx_state_item(const struct wsx_call *call, uint32_t i, tvbuff_t *tvb, packet_info *pinfo,
+                    struct wsx_item *item);
+/* The frame's payload, unmasked: at most `max` bytes of it, in packet memory. */
+const uint8_t *wsx_item_payload(const struct wsx_item *item, packet_info *pinfo, size_t max);
+/* The message's bytes, message->have of them, unmasked and inflated; at most `max` are needed. */
+const uint8_t *wsx_item_message(const struct wsx_item *item, packet_info *pinfo, size_t max);
+
+/* ---- the end of the file ---- */
+
+/* What is unfinished when the file ends, session by session: items as in a packet, each session's
+ * last an end. For taps that write at the end only. */
+void wsx_state_at_eof(void (*visit)(const struct wsx_item *item, packet_info *pinfo, void *data),
+                      void *data);
+/* All sessions of the file, by number. */
+unsigned wsx_state_session_count(void);
+const struct wsx_session *wsx_state_session(unsigned number);
+
+/* Preferences. */
+extern unsigned wsx_limit_frame_mib, wsx_limit_message_mib, wsx_limit_inflated_mib,
+    wsx_limit_total_mib, wsx_limit_ratio;
+extern wsx_bool wsx_group_enabled[];
+enum wsx_group {
+    WSX_GROUP_HANDSHAKE,
+    WSX_GROUP_FRAME,
+    WSX_GROUP_MESSAGE,
+    WSX_GROUP_CLOSE,
+    WSX_GROUP_DEFLATE,
+    WSX_GROUP_SECURITY,
+    WSX_GROUP_COUNT
+};
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * transport.c - entry points: the upgrade table (HTTP hands us the bytes behind a 101), TCP
- * directly (with sequence numbers), Decode As, and the postdissector that sees every packet's end.
- * Says whose bytes these are and where they lie; the rest is state.c's (first pass) and show.c's.
+ * directly (with sequence numbers), Decode As, the heuristics, and the postdissector that sees
+ * every packet's end. Says whose bytes these are and where they lie; the rest is state.c's (first
+ * pass) and show.c's. tcpview.c reads what TCP does not hand on.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,148 +11,434 @@
 #include "fields.h"
 #include "show.h"
 #include "state.h"
+#include "tcpview.h"
 
 wsx_bool wsx_enhanced = TRUE;
 int wsx_tap = -1;
 
-static dissector_handle_t builtin, upgrade_handle, tcp_handle, decode_handle;
-static int proto_tcp = -1, proto_http = -1;
+/* Where no packet of the other side is in the capture, nothing is ever acknowledged: so many later
+ * segments show that bytes were lost. */
+#define WSX_LATER_SEGMENTS 32u
 
-static bool relative_sequence_numbers(void) {
-    module_t *module = prefs_find_module("tcp");
-    pref_t *preference = module ? prefs_find_preference(module, "relative_sequence_numbers") : NULL;
-    return !preference || prefs_get_bool_value(preference, pref_current);
+static dissector_handle_t builtin, http_handle;
+static dissector_handle_t upgrade_handle, tcp_handle, pending_handle, decode_handle;
+static heur_dissector_t builtin_heuristic;
+static int proto_tcp = -1, proto_http = -1, proto_tls = -1;
+
+/* ---- layers ---- */
+
+static bool has_layer(const packet_info *pinfo, int proto) {
+    for (wmem_list_frame_t *layer = wmem_list_tail(pinfo->layers); layer;
+         layer = wmem_list_frame_prev(layer))
+        if (GPOINTER_TO_INT(wmem_list_frame_data(layer)) == proto)
+            return true;
+    return false;
 }
 
-/* Sequence number on the wire of the first of these bytes. */
-static uint32_t wire_sequence(packet_info *pinfo, const struct tcpinfo *info) {
-    if (!relative_sequence_numbers())
-        return info->seq;
-    conversation_t *conversation = find_conversation_pinfo(pinfo, 0);
-    struct tcp_analysis *tcp = conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
-    return info->seq + (tcp && tcp->fwd ? tcp->fwd->base_seq : 0);
-}
-
-/* The bytes' offset in their direction; sequence numbers are followed over their wrap. False:
- * before the beginning. */
-static bool place(packet_info *pinfo, struct wsx_session *session, enum wsx_direction direction,
-                  const struct tcpinfo *info, tvbuff_t **tvb, uint64_t *offset) {
-    uint32_t sequence = wire_sequence(pinfo, info);
-    if (!session->sequence_known[direction]) {
-        session->sequence[direction] = sequence;
-        session->offset[direction] = session->core->side[direction].stream.next;
-        session->sequence_known[direction] = true;
-    }
-    int64_t apart = (int32_t)(sequence - session->sequence[direction]);
-    int64_t at = (int64_t)session->offset[direction] + apart;
-    if (at < 0) {
-        if (-at >= (int64_t)tvb_captured_length(*tvb))
-            return false;
-        *tvb = tvb_new_subset_remaining(*tvb, (int)-at);
-        at = 0;
-    }
-    *offset = (uint64_t)at;
-    if (apart > 0x20000000) { /* keep the reference near, long before 2^31 */
-        session->offset[direction] += 0x10000000;
-        session->sequence[direction] += 0x10000000;
-    }
-    return true;
-}
-
-static int run(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct wsx_session *session,
-               const struct tcpinfo *info) {
-    const struct wsx_chunk *chunk;
-    int length = (int)tvb_captured_length(tvb);
-    if (!PINFO_FD_VISITED(pinfo)) {
-        if (!session || !session->core)
-            return 0;
-        enum wsx_direction direction = wsx_state_direction(session, pinfo);
-        uint64_t offset = session->core->side[direction].stream.next;
-        if (info && !place(pinfo, session, direction, info, &tvb, &offset)) {
-            wsx_state_packet(pinfo)->calls++;
-            return length;
-        }
-        chunk = wsx_state_feed(pinfo, session, tvb, direction, offset);
-    } else {
-        chunk = wsx_state_recall(pinfo, tvb_reported_length(tvb));
-        if (!chunk)
-            return length;
-    }
-    wsx_show_chunk(chunk, tvb, pinfo, tree);
-    return length;
-}
-
-void wsx_transport_take_tcp(packet_info *pinfo) {
-    conversation_t *conversation = find_conversation_pinfo(pinfo, 0);
-    if (conversation)
-        conversation_set_dissector_from_frame_number(conversation, pinfo->num + 1, tcp_handle);
-}
-
-/* HTTP directly on TCP, nothing between: then TCP can call us itself. */
-static bool http_on_tcp(packet_info *pinfo) {
+/* HTTP directly on TCP, or in an HTTP tunnel on TCP: the WebSocket's bytes are TCP's. */
+static bool http_on_tcp(const packet_info *pinfo) {
     wmem_list_frame_t *layer = wmem_list_tail(pinfo->layers);
     while (layer && GPOINTER_TO_INT(wmem_list_frame_data(layer)) != proto_http)
         layer = wmem_list_frame_prev(layer);
-    layer = layer ? wmem_list_frame_prev(layer) : NULL;
+    while (layer && GPOINTER_TO_INT(wmem_list_frame_data(layer)) == proto_http)
+        layer = wmem_list_frame_prev(layer);
     return layer && GPOINTER_TO_INT(wmem_list_frame_data(layer)) == proto_tcp;
 }
+
+/* ---- bytes ---- */
+
+/* Up to where the other side has acknowledged this direction; 0 if that is not known. */
+static uint64_t acknowledged(struct wsx_session *session, enum wsx_direction direction) {
+    const struct wsx_stream *stream = &session->core->side[direction].stream;
+    const tcp_flow_t *peer = session->tcp->rev;
+    if (!stream->queue || !peer || !peer->tcp_analyze_seq_info)
+        return 0;
+    if (!peer->tcp_analyze_seq_info->lastack)
+        return stream->queue_count >= WSX_LATER_SEGMENTS ? UINT64_MAX : 0;
+    uint64_t before;
+    return wsx_state_offset(session, direction, peer->tcp_analyze_seq_info->lastack, &before);
+}
+
+static struct wsx_call *feed_tcp(tvbuff_t *tvb, packet_info *pinfo, struct wsx_session *session,
+                                 const struct tcpinfo *info) {
+    enum wsx_direction direction = wsx_state_direction(session, pinfo);
+    unsigned captured = tvb_captured_length(tvb), length = tvb_reported_length(tvb);
+    const uint8_t *bytes = captured ? tvb_get_ptr(tvb, 0, (int)captured) : NULL;
+    uint64_t before, offset = wsx_state_offset(
+                         session, direction, wsx_tcp_sequence(session->tcp, info->seq), &before);
+    if (info->flags & TH_FIN)
+        wsx_state_fin(session, direction, offset + length - before);
+    wsx_state_packet(pinfo)->fin_told = true;
+    /* what lies before the direction's beginning is not WebSocket's: it is known and dropped */
+    uint64_t acked = 0;
+    if (before) {
+        unsigned drop = (unsigned)MIN(before, (uint64_t)length);
+        bytes += MIN(drop, captured);
+        captured -= MIN(drop, captured);
+        length -= drop;
+        if (!length)
+            return NULL;
+        return wsx_state_feed(pinfo, session, NULL, bytes, captured, length, direction, 0, 0);
+    }
+    acked = acknowledged(session, direction);
+    return wsx_state_feed(pinfo, session, tvb, bytes, captured, length, direction, offset, acked);
+}
+
+static struct wsx_call *feed_next(tvbuff_t *tvb, packet_info *pinfo, struct wsx_session *session) {
+    enum wsx_direction direction = wsx_state_direction(session, pinfo);
+    unsigned captured = tvb_captured_length(tvb);
+    const uint8_t *bytes = captured ? tvb_get_ptr(tvb, 0, (int)captured) : NULL;
+    uint64_t offset = session->core->side[direction].stream.next;
+    return wsx_state_feed(pinfo, session, tvb, bytes, captured, tvb_reported_length(tvb), direction,
+                          offset, 0);
+}
+
+/* Bytes of a session, or of what was one in the first pass. info NULL: contiguous. */
+static int run(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct wsx_session *session,
+               const struct tcpinfo *info) {
+    struct wsx_call *call;
+    int length = (int)tvb_captured_length(tvb);
+    if (wsx_state_first_pass(pinfo)) {
+        struct wsx_packet *packet = wsx_state_packet(pinfo);
+        packet->called = true;
+        packet->session = session;
+        if (!session || !session->core)
+            return length;
+        call = info ? feed_tcp(tvb, pinfo, session, info) : feed_next(tvb, pinfo, session);
+    } else {
+        call = wsx_state_recall(pinfo, tvb_reported_length(tvb));
+    }
+    if (call)
+        wsx_show_call(call, tvb, pinfo, tree);
+    return length;
+}
+
+/* From the next packet on, TCP calls us itself. */
+static void take_tcp(packet_info *pinfo, struct wsx_session *session, dissector_handle_t handle) {
+    session->direct = true;
+    conversation_set_dissector_from_frame_number(session->conversation, pinfo->num + 1, handle);
+}
+
+/* ---- entry points ---- */
 
 static int dissect_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
         return call_dissector_only(builtin, tvb, pinfo, tree, data);
-    if (!PINFO_FD_VISITED(pinfo))
+    wsx_state_enter(pinfo);
+    struct wsx_session *session = NULL;
+    if (wsx_state_first_pass(pinfo)) {
         wsx_upgrade_scan(pinfo);
-    return run(tvb, pinfo, tree, wsx_state_find(pinfo), NULL);
+        session = wsx_state_find(pinfo);
+        if (session && !session->opened)
+            session = NULL;
+    }
+    return run(tvb, pinfo, tree, session, NULL);
 }
 
 static int dissect_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
         return call_dissector_only(builtin, tvb, pinfo, tree, data);
-    return run(tvb, pinfo, tree, wsx_state_find(pinfo), data);
+    wsx_state_enter(pinfo);
+    struct wsx_session *session = wsx_state_first_pass(pinfo) ? wsx_state_find(pinfo) : NULL;
+    return run(tvb, pinfo, tree, session, data);
 }
 
-/* Decode As: no handshake is known; who masks is the client. */
+/* Bits of evidence that what comes behind a hole in the place of the answer is frames. */
+#define ANSWER_EVIDENCE 12
+
+/* The answer lies in bytes that were not captured: what comes from the server begins behind a hole,
+ * and is no HTTP. */
+static bool answer_is_missing(tvbuff_t *tvb, packet_info *pinfo, struct wsx_session *session,
+                              const struct tcpinfo *info) {
+    static const struct wsx_expectation expectation = {WSX_UNMASKED, true, false};
+    if (wsx_state_direction(session, pinfo) != WSX_SERVER_TO_CLIENT ||
+        !session->position[WSX_SERVER_TO_CLIENT].known)
+        return false;
+    uint64_t before, offset =
+                         wsx_state_offset(session, WSX_SERVER_TO_CLIENT,
+                                          wsx_tcp_sequence(session->tcp, info->seq), &before);
+    unsigned length = tvb_captured_length(tvb);
+    bool hole = offset > session->answer_seen;
+    if (!hole && offset + tvb_reported_length(tvb) > session->answer_seen)
+        session->answer_seen = offset + tvb_reported_length(tvb);
+    if (!hole || length < 2)
+        return false;
+    struct wsx_chain chain =
+        wsx_chain_read(tvb_get_ptr(tvb, 0, (int)length), length, &expectation);
+    return chain.frames > 0 && chain.bits + (chain.ends_exactly ? WSX_EVIDENCE_SEGMENT_END : 0) >= ANSWER_EVIDENCE;
+}
+
+/* HTTP in our place, as if TCP had called it. */
+static int call_http(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
+    pinfo->can_desegment = pinfo->saved_can_desegment;
+    return call_dissector_only(http_handle, tvb, pinfo, tree, data);
+}
+
+/* Between the request and its answer: HTTP's bytes still, but a client may send frames too soon. */
+static int dissect_pending(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
+    if (!wsx_enhanced)
+        return call_http(tvb, pinfo, tree, data);
+    wsx_state_enter(pinfo);
+    const struct tcpinfo *info = data;
+    if (wsx_state_first_pass(pinfo)) {
+        struct wsx_session *session = wsx_state_find(pinfo);
+        bool waits = session && info && !session->response_packet && !session->cause;
+        if (waits && session->opened)
+            return run(tvb, pinfo, tree, session, info);
+        if (waits && answer_is_missing(tvb, pinfo, session, info)) {
+            wsx_state_open_unanswered(pinfo, session);
+            take_tcp(pinfo, session, tcp_handle);
+            return run(tvb, pinfo, tree, session, info);
+        }
+        if (waits && wsx_state_direction(session, pinfo) == WSX_CLIENT_TO_SERVER &&
+            !info->is_reassembled) {
+            unsigned captured = tvb_captured_length(tvb);
+            uint64_t before,
+                offset = wsx_state_offset(session, WSX_CLIENT_TO_SERVER,
+                                          wsx_tcp_sequence(session->tcp, info->seq), &before);
+            if (!before)
+                wsx_state_early(pinfo, session, WSX_CLIENT_TO_SERVER, offset,
+                                captured ? tvb_get_ptr(tvb, 0, (int)captured) : NULL, captured,
+                                tvb_reported_length(tvb));
+        }
+    } else {
+        struct wsx_call *call = wsx_state_recall(pinfo, tvb_reported_length(tvb));
+        if (call) {
+            wsx_show_call(call, tvb, pinfo, tree);
+            return (int)tvb_captured_length(tvb);
+        }
+    }
+    return call_http(tvb, pinfo, tree, data);
+}
+
+/* Who is the client, where no handshake tells: the one that opened the TCP connection, or the one
+ * that masks. False when it can't be told yet. */
+static bool find_client(tvbuff_t *tvb, packet_info *pinfo, bool *from_client) {
+    static const struct wsx_expectation expectation = {WSX_MASKING_UNKNOWN, true, true};
+    unsigned length = tvb_captured_length(tvb);
+    const uint8_t *bytes = tvb_get_ptr(tvb, 0, (int)length);
+    conversation_t *conversation = find_conversation_pinfo(pinfo, 0);
+    struct tcp_analysis *tcp = conversation && pinfo->ptype == PT_TCP
+                                   ? get_tcp_conversation_data(conversation, pinfo)
+                                   : NULL;
+    if (tcp && tcp->server_port && pinfo->srcport != pinfo->destport) {
+        *from_client = pinfo->destport == tcp->server_port;
+        return true;
+    }
+    struct wsx_chain chain = wsx_chain_read(bytes, length, &expectation);
+    if (chain.bits > 0 && chain.frames) {
+        *from_client = chain.masked;
+        return true;
+    }
+    struct wsx_search *search = wsx_search_new(&expectation);
+    struct wsx_found found;
+    wsx_search_add(search, 0, bytes, length, pinfo->num);
+    bool there = wsx_search_find(search, &found) && found.offset + 1 < length;
+    if (there)
+        *from_client = (bytes[found.offset + 1] & 0x80) != 0;
+    wsx_search_free(search);
+    return there;
+}
+
+static bool tcp_is_below(const packet_info *pinfo) {
+    wmem_list_frame_t *below = wmem_list_frame_prev(wmem_list_tail(pinfo->layers));
+    return below && GPOINTER_TO_INT(wmem_list_frame_data(below)) == proto_tcp;
+}
+
+/* Decode As: no handshake is known. */
 static int dissect_decode_as(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
         return call_dissector_only(builtin, tvb, pinfo, tree, data);
-    struct wsx_session *session = wsx_state_find(pinfo);
-    if (!PINFO_FD_VISITED(pinfo) && !session && tvb_captured_length(tvb) >= 2)
-        session = wsx_state_midstream(pinfo, (tvb_get_guint8(tvb, 1) & 0x80) != 0);
-    wmem_list_frame_t *below = wmem_list_frame_prev(wmem_list_tail(pinfo->layers));
-    bool tcp = below && GPOINTER_TO_INT(wmem_list_frame_data(below)) == proto_tcp;
+    wsx_state_enter(pinfo);
+    struct wsx_session *session = NULL;
+    bool from_client, tcp = tcp_is_below(pinfo);
+    if (wsx_state_first_pass(pinfo)) {
+        session = wsx_state_find(pinfo);
+        if ((!session || (session->cause && !session->core)) && tvb_captured_length(tvb) >= 2 &&
+            find_client(tvb, pinfo, &from_client))
+            session = wsx_state_midstream(pinfo, from_client, has_layer(pinfo, proto_tls));
+    }
     return run(tvb, pinfo, tree, session, tcp ? data : NULL);
 }
 
-/* Sees every packet when all dissectors are done: reads handshakes, and hands the packet's items to
- * the taps. */
+/* ---- heuristics ---- */
+
+/* Evidence that a connection is WebSocket's, over its first segments. First pass. */
+struct evidence {
+    int bits;
+    unsigned segments;
+    bool no; /* something that can't be */
+};
+/* One false alarm in about 2^24 first segments of something else. */
+#define HEURISTIC_ENOUGH 24
+#define HEURISTIC_SEGMENTS 16u
+
+static bool looks_like_websocket(tvbuff_t *tvb, packet_info *pinfo, bool *from_client) {
+    static const struct wsx_expectation expectation = {WSX_MASKING_UNKNOWN, true, false};
+    unsigned length = tvb_captured_length(tvb);
+    if (length < 2)
+        return false;
+    struct wsx_chain chain =
+        wsx_chain_read(tvb_get_ptr(tvb, 0, (int)length), length, &expectation);
+    conversation_t *conversation = find_or_create_conversation(pinfo);
+    struct evidence *evidence = conversation_get_proto_data(conversation, wsx_proto);
+    if (!evidence) {
+        evidence = wmem_new0(wmem_file_scope(), struct evidence);
+        conversation_add_proto_data(conversation, wsx_proto, evidence);
+    }
+    evidence->segments++;
+    if (chain.bits < 0 || !chain.frames) {
+        evidence->bits = 0;
+        return false;
+    }
+    *from_client = chain.masked;
+    evidence->bits += chain.bits + (chain.ends_exactly ? WSX_EVIDENCE_SEGMENT_END : 0);
+    return evidence->bits >= HEURISTIC_ENOUGH;
+}
+
+static wsx_bool heuristic(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
+    if (!wsx_enhanced)
+        return builtin_heuristic && builtin_heuristic(tvb, pinfo, tree, data);
+    wsx_state_enter(pinfo);
+    bool from_client, tcp = tcp_is_below(pinfo);
+    if (wsx_state_first_pass(pinfo)) {
+        if (wsx_state_find(pinfo) || !looks_like_websocket(tvb, pinfo, &from_client))
+            return FALSE;
+        struct wsx_session *session =
+            wsx_state_midstream(pinfo, from_client, has_layer(pinfo, proto_tls));
+        if (tcp)
+            take_tcp(pinfo, session, tcp_handle);
+        run(tvb, pinfo, tree, session, tcp ? data : NULL);
+        return TRUE;
+    }
+    struct wsx_call *call = wsx_state_recall(pinfo, tvb_reported_length(tvb));
+    if (!call)
+        return FALSE;
+    wsx_show_call(call, tvb, pinfo, tree);
+    return TRUE;
+}
+
+/* ---- behind every packet ---- */
+
+/* A segment that TCP did not hand on, because it was late: it fills a hole. */
+static void feed_held_back(packet_info *pinfo, struct wsx_session *session,
+                           const struct wsx_tcp_view *view, tvbuff_t *tvb, proto_tree *tree) {
+    enum wsx_direction direction = wsx_state_direction(session, pinfo);
+    const struct wsx_stream *stream = &session->core->side[direction].stream;
+    uint64_t before, offset = wsx_state_offset(session, direction, view->sequence, &before);
+    if (!stream->queue || before || offset + view->length <= stream->next)
+        return;
+    struct wsx_call *call =
+        wsx_state_feed(pinfo, session, NULL, view->payload, view->captured, view->length, direction,
+                       offset, acknowledged(session, direction));
+    wsx_show_call(call, tvb, pinfo, tree);
+}
+
+static void watch_end(packet_info *pinfo, struct wsx_session *session,
+                      const struct wsx_tcp_view *view, bool fin_told) {
+    enum wsx_direction direction = wsx_state_direction(session, pinfo);
+    if (view->flags & TH_RST) {
+        wsx_state_end(session, WSX_CAUSE_RST);
+    } else if ((view->flags & TH_FIN) && !fin_told) {
+        uint64_t before = 0, offset = 0;
+        if (session->direct && session->position[direction].known)
+            offset = wsx_state_offset(session, direction, view->sequence, &before) + view->length;
+        wsx_state_fin(session, direction, offset);
+    }
+}
+
+/* First pass, TCP: late segments, FIN and RST. Returns the packet's session. */
+static struct wsx_session *watch_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
+                                     struct wsx_packet *packet) {
+    struct wsx_session *session = packet ? packet->session : NULL;
+    bool called = packet && packet->called;
+    uint8_t flags = wsx_tcp_flags(pinfo);
+    if (!(flags & (TH_FIN | TH_RST)) && (called || !wsx_sessions_waiting))
+        return session;
+    if (!session)
+        session = wsx_state_find(pinfo);
+    if (!session || session->cause || !session->tcp)
+        return session;
+    struct wsx_tcp_view view;
+    if (!wsx_tcp_view(pinfo, session->tcp, &view))
+        return session;
+    if (!called && session->core && session->direct && view.length)
+        feed_held_back(pinfo, session, &view, tvb, tree);
+    watch_end(pinfo, session, &view, packet && packet->fin_told);
+    return session;
+}
+
+static void begin_direct(packet_info *pinfo, struct wsx_session *session) {
+    if (!session->tcp || session->direct || session->cause || session->http != WSX_HTTP_1 ||
+        !http_on_tcp(pinfo))
+        return;
+    struct wsx_tcp_view view;
+    if (!wsx_tcp_view(pinfo, session->tcp, &view))
+        return;
+    if (session->opened && session->response_packet == pinfo->num) {
+        wsx_state_anchor(session, WSX_SERVER_TO_CLIENT, view.sequence + view.length);
+        if (!session->position[WSX_CLIENT_TO_SERVER].known)
+            wsx_state_anchor(session, WSX_CLIENT_TO_SERVER, view.acknowledgement);
+        take_tcp(pinfo, session, tcp_handle);
+    } else if (!session->opened && session->request_packet == pinfo->num) {
+        wsx_state_anchor(session, WSX_SERVER_TO_CLIENT, view.acknowledgement);
+        conversation_set_dissector_from_frame_number(session->conversation, pinfo->num + 1,
+                                                     pending_handle);
+    }
+}
+
+static void settle(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
+                   struct wsx_session *session) {
+    struct wsx_call *call;
+    while ((call = wsx_state_settle(pinfo, session)) != NULL)
+        wsx_show_call(call, tvb, pinfo, tree);
+}
+
+static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
+    struct wsx_session *session = NULL;
+    if (has_layer(pinfo, proto_http))
+        wsx_upgrade_scan(pinfo);
+    const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
+    for (guint i = 0; handshakes && i < handshakes->len; i++)
+        begin_direct(pinfo, session = g_ptr_array_index(handshakes, i));
+    if (!wsx_sessions_open && !session)
+        return;
+    if (pinfo->ptype == PT_TCP) {
+        struct wsx_session *of_packet =
+            watch_tcp(tvb, pinfo, tree, wsx_state_packet_peek(pinfo));
+        session = session ? session : of_packet;
+    }
+    settle(tvb, pinfo, tree, session);
+}
+
 static int dissect_end(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data _U_) {
     if (!wsx_enhanced)
         return 0;
-    if (!PINFO_FD_VISITED(pinfo))
-        wsx_upgrade_scan(pinfo);
-    struct wsx_session *session = wsx_state_handshake(pinfo->num);
-    if (session) {
-        wsx_show_handshake(session, tvb, pinfo, tree);
-        if (!PINFO_FD_VISITED(pinfo) && session->opened && session->response_packet == pinfo->num &&
-            http_on_tcp(pinfo)) {
-            wsx_state_anchor(pinfo, session, WSX_SERVER_TO_CLIENT);
-            session->direct = true;
-            wsx_transport_take_tcp(pinfo);
-        }
-        tap_queue_packet(wsx_tap, pinfo, wsx_state_packet(pinfo));
-        return 0;
+    wsx_state_enter(pinfo);
+    if (wsx_state_first_pass(pinfo)) {
+        watch_packet(tvb, pinfo, tree);
+    } else if (wsx_state_session_count()) {
+        struct wsx_call *call;
+        while ((call = wsx_state_recall_settled(pinfo)) != NULL)
+            wsx_show_call(call, tvb, pinfo, tree);
     }
-    struct wsx_packet *packet = p_get_proto_data(pinfo->pool, pinfo, wsx_proto, 0x777378);
-    if (packet && wmem_array_get_count(packet->items))
+    const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
+    for (guint i = 0; handshakes && i < handshakes->len; i++)
+        wsx_show_handshake(g_ptr_array_index(handshakes, i), tvb, pinfo, tree);
+    struct wsx_packet *packet = handshakes ? wsx_state_packet(pinfo) : wsx_state_packet_peek(pinfo);
+    if (packet && (handshakes || wmem_array_get_count(packet->items)))
         tap_queue_packet(wsx_tap, pinfo, packet);
     return 0;
 }
+
+/* ---- registration ---- */
 
 void wsx_transport_register(void) {
     wsx_tap = register_tap("websocket");
     upgrade_handle = register_dissector_with_description(
         "websocket_upgrade", "WebSocket after its handshake", dissect_upgrade, wsx_proto);
     tcp_handle = create_dissector_handle(dissect_tcp, wsx_proto);
+    pending_handle = create_dissector_handle(dissect_pending, -1); /* no layer of its own */
     decode_handle = register_dissector_with_description("websocket_stream", "WebSocket (wsx)",
                                                         dissect_decode_as, wsx_proto);
     register_postdissector(create_dissector_handle(dissect_end, wsx_proto));
@@ -159,10 +446,21 @@ void wsx_transport_register(void) {
 
 void wsx_transport_handoff(void) {
     builtin = find_dissector("websocket");
+    http_handle = find_dissector("http-over-tcp");
+    if (!http_handle)
+        http_handle = find_dissector("http");
     proto_tcp = proto_get_id_by_filter_name("tcp");
     proto_http = proto_get_id_by_filter_name("http");
+    proto_tls = proto_get_id_by_filter_name("tls");
     dissector_add_string("http.upgrade", "websocket", upgrade_handle);
     dissector_add_string("http.upgrade", "WebSocket", upgrade_handle);
     dissector_add_for_decode_as("tcp.port", decode_handle);
     dissector_add_for_decode_as("tls.port", decode_handle);
+    heur_dtbl_entry_t *entry = find_heur_dissector_by_unique_short_name("websocket_tcp");
+    if (entry) {
+        builtin_heuristic = entry->dissector;
+        entry->dissector = heuristic;
+    }
+    heur_dissector_add("tls", heuristic, "WebSocket over TLS", "websocket_tls", wsx_proto,
+                       HEURISTIC_DISABLE);
 }

@@ -1,6 +1,5 @@
 /*
- * transport.h - the entry points: what Wireshark calls with bytes of a connection, and the packets'
- * end.
+ * transport.h - registration of the entry points, and what upgrade.c and the taps need of them.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,19 +8,16 @@
 
 #include "compat.h"
 
-extern wsx_bool wsx_enhanced; /* preference websocket.enhanced */
+/* Preference websocket.enhanced. */
+extern wsx_bool wsx_enhanced;
+/* The tap "websocket": a struct wsx_packet, once a packet. */
 extern int wsx_tap;
 
-/* Creates the handles and the postdissector. At registration. */
 void wsx_transport_register(void);
-/* Takes over http.upgrade and Decode As. In the handoff. */
 void wsx_transport_handoff(void);
 
-/* From the next packet on TCP calls us for this conversation. */
-void wsx_transport_take_tcp(packet_info *pinfo);
-
-/* upgrade.c: looks for a request or a response in a packet that holds HTTP. First pass. trailing:
- * in the response packet, right when the first bytes behind it arrive. */
+/* upgrade.c, first pass: looks for the head of a request or an answer in a packet of HTTP/1. Does
+ * nothing when the packet's connection needs none. */
 void wsx_upgrade_scan(packet_info *pinfo);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * upgrade.c - the opening handshake read from HTTP/1.1: the head of a request or a response is
- * found in the packet's data sources, in the first pass, and only in packets that HTTP dissected.
- * The rest is handshake.c's and state.c's.
+ * upgrade.c - the opening handshake read from HTTP/1: the head of a request or a response is found
+ * in the packet's data sources, in the first pass, and only in packets that HTTP dissected. The
+ * rest is handshake.c's and state.c's.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,6 +9,16 @@
 
 #include "fields.h"
 #include "state.h"
+#include "tcpview.h"
+
+/* One data source of the packet, on its way through a scan. */
+struct source {
+    const uint8_t *bytes;
+    size_t length; /* looked at */
+    size_t whole;  /* captured */
+    bool packet;   /* the packet itself, not something made of it */
+    bool encrypted;
+};
 
 static bool has_layer(const packet_info *pinfo, const char *name) {
     int id = proto_get_id_by_filter_name(name);
@@ -38,15 +48,38 @@ static size_t find_start(const uint8_t *bytes, size_t length, bool request) {
     return length;
 }
 
-static bool take_request(packet_info *pinfo, const uint8_t *bytes, size_t length, bool encrypted) {
-    size_t at = find_start(bytes, length, true);
+/* What lies behind the request's head came before the answer. `end`: of the head in the source. */
+static void take_rest(packet_info *pinfo, struct wsx_session *session, const struct source *source,
+                      size_t end) {
+    size_t rest = source->whole - end, length = rest;
+    const uint8_t *bytes = source->bytes + end;
+    if (!source->encrypted && session->tcp) {
+        struct wsx_tcp_view view;
+        if (!wsx_tcp_view(pinfo, session->tcp, &view))
+            return;
+        if (source->packet && view.payload) {
+            /* a packet may have bytes behind TCP's, and may be cut */
+            size_t behind = (size_t)(bytes - view.payload);
+            length = view.length > behind ? view.length - behind : 0;
+            rest = view.captured > behind ? view.captured - behind : 0;
+        }
+        uint32_t sequence = view.sequence + view.length - (uint32_t)length;
+        wsx_state_anchor(session, WSX_CLIENT_TO_SERVER, sequence);
+    }
+    wsx_state_early(pinfo, session, WSX_CLIENT_TO_SERVER, 0, bytes, rest, length);
+}
+
+static bool take_request(packet_info *pinfo, const struct source *source) {
+    const uint8_t *bytes = source->bytes;
+    size_t length = source->length, at = find_start(bytes, length, true);
     while (at < length) {
         struct wsx_head head;
         bool complete;
         memset(&head, 0, sizeof head);
         size_t used = wsx_head_parse(bytes + at, length - at, &head, &complete);
         if (used && complete && head.request && wsx_head_asks(&head)) {
-            wsx_state_request(pinfo, &head, encrypted);
+            struct wsx_session *session = wsx_state_request(pinfo, &head, source->encrypted, 0);
+            take_rest(pinfo, session, source, at + used);
             return true;
         }
         wsx_head_clear(&head);
@@ -58,50 +91,54 @@ static bool take_request(packet_info *pinfo, const uint8_t *bytes, size_t length
     return false;
 }
 
-static bool take_response(packet_info *pinfo, struct wsx_session *session, const uint8_t *bytes,
-                          size_t length, bool encrypted) {
-    size_t at = find_start(bytes, length, false);
-    if (at >= length)
-        return false;
-    struct wsx_head head;
-    bool complete;
-    memset(&head, 0, sizeof head);
-    size_t used = wsx_head_parse(bytes + at, length - at, &head, &complete);
-    bool wanted = used && complete && !head.request && (head.status == 101 || head.status >= 200);
-    if (wanted && (session || (head.status == 101 && head.upgrade_websocket)))
-        wsx_state_response(pinfo, session, &head, encrypted);
-    else
-        wanted = false;
-    wsx_head_clear(&head);
-    return wanted;
+static bool take_response(packet_info *pinfo, struct wsx_session *session,
+                          const struct source *source) {
+    const uint8_t *bytes = source->bytes;
+    size_t length = source->length, at = find_start(bytes, length, false);
+    while (at < length) {
+        struct wsx_head head;
+        bool complete;
+        memset(&head, 0, sizeof head);
+        size_t used = wsx_head_parse(bytes + at, length - at, &head, &complete);
+        bool final = used && complete && !head.request && (head.status == 101 || head.status >= 200);
+        if (final && (session || (head.status == 101 && head.upgrade_websocket))) {
+            wsx_state_response(pinfo, session, &head, source->encrypted, 0);
+            return true;
+        }
+        wsx_head_clear(&head);
+        /* behind an interim response the final one may stand */
+        at += used ? used : 1;
+        if (final || at >= length)
+            break;
+        at += find_start(bytes + at, length - at, false);
+    }
+    return false;
 }
 
 /* A request that is waiting for its answer; an earlier connection of the conversation does not
  * count. */
-static struct wsx_session *waiting(packet_info *pinfo) {
-    struct wsx_session *session = wsx_state_find(pinfo);
-    return session && !session->response_packet && !session->opened ? session : NULL;
+static struct wsx_session *waiting(struct wsx_session *latest) {
+    return latest && !latest->response_packet && !latest->opened && !latest->cause ? latest : NULL;
 }
 
 void wsx_upgrade_scan(packet_info *pinfo) {
-    if (wsx_state_handshake(pinfo->num) || !has_layer(pinfo, "http"))
+    struct wsx_session *latest = wsx_state_find(pinfo);
+    if (wsx_state_handshakes(pinfo->num) || (latest && latest->opened && !latest->cause) ||
+        !has_layer(pinfo, "http"))
         return;
-    bool encrypted = has_layer(pinfo, "tls");
-    struct wsx_session *session = waiting(pinfo);
+    struct wsx_session *session = waiting(latest);
     bool answer = session && wsx_state_direction(session, pinfo) == WSX_SERVER_TO_CLIENT;
-    if (!session && wsx_state_find(pinfo) && wsx_state_find(pinfo)->opened)
-        return;
-    for (GSList *source = pinfo->data_src; source; source = source->next) {
-        tvbuff_t *tvb = get_data_source_tvb(source->data);
-        unsigned length = MIN(tvb_captured_length(tvb), WSX_HEAD_MAX);
-        const uint8_t *bytes = length ? tvb_get_ptr(tvb, 0, (int)length) : NULL;
-        if (!bytes)
+    struct source source = {.packet = true, .encrypted = has_layer(pinfo, "tls")};
+    for (GSList *list = pinfo->data_src; list; list = list->next, source.packet = false) {
+        tvbuff_t *tvb = get_data_source_tvb(list->data);
+        source.whole = tvb_captured_length(tvb);
+        source.length = MIN(source.whole, WSX_HEAD_MAX + 2048);
+        source.bytes = source.whole ? tvb_get_ptr(tvb, 0, (int)source.whole) : NULL;
+        if (!source.bytes || (source.packet && source.encrypted))
             continue;
-        if (answer || !session) {
-            if (take_response(pinfo, session, bytes, length, encrypted))
-                return;
-        }
-        if (!answer && take_request(pinfo, bytes, length, encrypted))
+        if ((answer || !session) && take_response(pinfo, session, &source))
+            return;
+        if (!answer && take_request(pinfo, &source))
             return;
     }
 }

@@ -1,10 +1,11 @@
 /*
  * messages.c - `-z websocket,messages[,FILE[,FILTER]]`: one JSON object a line, as things complete.
- * Reads records, writes text; keeps nothing but which connections it has opened.
+ * Reads records, writes text; keeps nothing but which connections it has written.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "epan/compat.h"
+#include "epan/info.h"
 #include "epan/state.h"
 #include "epan/transport.h"
 #include "taps.h"
@@ -12,11 +13,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* A line's buffer above this is given back. */
+#define LINE_IDLE_MAX (1u << 20)
+
 struct writer {
     FILE *out;
     GString *line;
-    GHashTable *opened; /* numbers of the connections whose "open" was written */
-    int digits;         /* of the capture's time stamps, as last seen */
+    GHashTable *opened; /* numbers + 1 of the connections whose "open" was written */
+    GHashTable *ended;  /* and whose "end" */
+    bool filtered;      /* a display filter chooses packets */
 };
 
 /* ---- JSON ---- */
@@ -72,21 +77,24 @@ static void put_seconds(GString *line, const char *name, int64_t ns, int digits)
         g_string_append_printf(line, ".%.*s", digits, fraction);
 }
 
-/* The rules of one item: each once, in the order of their first finding. */
+/* Each rule once, in the order of their first finding. */
 struct rule_list {
     bool seen[WSX_RULE_COUNT];
     bool any;
 };
 
+static void put_rule(GString *line, struct rule_list *list, enum wsx_rule rule) {
+    if (list->seen[rule])
+        return;
+    list->seen[rule] = true;
+    g_string_append(line, list->any ? "," : ",\"rules\":[");
+    g_string_append_printf(line, "\"%s\"", wsx_rule_info(rule)->id);
+    list->any = true;
+}
+
 static void put_rules(GString *line, struct rule_list *list, const struct wsx_finding *findings) {
-    for (const struct wsx_finding *finding = findings; finding; finding = finding->next) {
-        if (list->seen[finding->rule])
-            continue;
-        list->seen[finding->rule] = true;
-        g_string_append(line, list->any ? "," : ",\"rules\":[");
-        g_string_append_printf(line, "\"%s\"", wsx_rule_info(finding->rule)->id);
-        list->any = true;
-    }
+    for (; findings; findings = findings->next)
+        put_rule(line, list, findings->rule);
 }
 
 static void end_rules(GString *line, const struct rule_list *list) {
@@ -94,60 +102,28 @@ static void end_rules(GString *line, const struct rule_list *list) {
         g_string_append_c(line, ']');
 }
 
-static void put_record_rules(GString *line, const struct wsx_record *record) {
+static void put_item_rules(GString *line, const struct wsx_item *item) {
     struct rule_list list = {0};
-    put_rules(line, &list, record->findings);
+    for (unsigned i = 0; i < item->rule_count; i++)
+        put_rule(line, &list, item->rules[i]);
     end_rules(line, &list);
 }
 
-/* Those of all frames of a message. */
-static void put_message_rules(GString *line, const struct wsx_item *item) {
-    struct rule_list list = {0};
-    const struct wsx_message *message = item->record->message;
-    uint32_t left = message->frames;
-    for (uint32_t index = message->first_index; left; index++) {
-        const struct wsx_record *frame = wsx_state_frame(item->session, message->direction, index);
-        if (!frame)
-            break;
-        if (frame->message_index == message->index) {
-            put_rules(line, &list, frame->findings);
-            left--;
-        }
-    }
-    if (item->record->kind != WSX_RECORD_FRAME)
-        put_rules(line, &list, item->record->findings);
-    end_rules(line, &list);
-}
-
-/* Decimal digits of the capture's time stamps. */
-static int digits_of(const packet_info *pinfo) {
-    switch (pinfo->rec ? pinfo->rec->tsprec : WTAP_TSPREC_NSEC) {
-    case WTAP_TSPREC_SEC:
-        return 0;
-    case WTAP_TSPREC_DSEC:
-        return 1;
-    case WTAP_TSPREC_CSEC:
-        return 2;
-    case WTAP_TSPREC_MSEC:
-        return 3;
-    case WTAP_TSPREC_USEC:
-        return 6;
-    default:
-        return 9;
-    }
-}
-
-static void begin(struct writer *writer, const char *kind, uint32_t stream, uint32_t packet,
-                  int64_t time, int digits) {
-    g_string_printf(writer->line, "{\"kind\":\"%s\",\"stream\":%u,\"packet\":%u", kind, stream,
-                    packet);
-    put_seconds(writer->line, "time", time, digits);
+static void begin(struct writer *writer, const char *kind, const struct wsx_session *session,
+                  uint32_t packet, int64_t time) {
+    g_string_printf(writer->line, "{\"kind\":\"%s\",\"stream\":%u,\"packet\":%u", kind,
+                    session->number, packet);
+    put_seconds(writer->line, "time", time, session->time_digits);
 }
 
 static void end(struct writer *writer) {
     g_string_append(writer->line, "}\n");
     fwrite(writer->line->str, 1, writer->line->len, writer->out);
     fflush(writer->out);
+    if (writer->line->allocated_len > LINE_IDLE_MAX) { /* long lines are rare */
+        g_string_free(writer->line, TRUE);
+        writer->line = g_string_new(NULL);
+    }
 }
 
 static int64_t ns_of(const nstime_t *time) {
@@ -156,17 +132,23 @@ static int64_t ns_of(const nstime_t *time) {
 
 /* ---- items ---- */
 
-static void write_open(struct writer *writer, const struct wsx_session *session,
-                       packet_info *pinfo) {
+static void write_open(struct writer *writer, const struct wsx_session *session) {
+    static const char *const versions[] = {
+        [WSX_HTTP_1] = "1.1", [WSX_HTTP_2] = "2", [WSX_HTTP_3] = "3"};
     if (!g_hash_table_add(writer->opened, GUINT_TO_POINTER(session->number + 1)))
         return;
     GString *line = writer->line;
     struct rule_list rules = {0};
-    begin(writer, "open", session->number, pinfo->num, ns_of(&pinfo->abs_ts), digits_of(pinfo));
+    bool answered = session->open_packet != 0;
+    begin(writer, "open", session, answered ? session->open_packet : session->request_packet,
+          answered ? session->open_time : session->request_time);
     put_text(line, "client", session->client);
     put_text(line, "server", session->server);
-    put_text(line, "http", session->midstream ? NULL : "1.1");
+    if (session->request_packet || session->response_packet)
+        put_text(line, "http", versions[session->http]);
     put_number(line, "transport_stream", session->transport_stream);
+    if (session->http != WSX_HTTP_1)
+        put_number(line, "stream_id", session->stream_id);
     put_text(line, "uri", session->uri);
     put_text(line, "subprotocol", session->subprotocol);
     put_text(line, "extensions", session->extensions);
@@ -185,12 +167,12 @@ static void put_direction(GString *line, enum wsx_direction direction) {
                            direction == WSX_CLIENT_TO_SERVER ? "c2s" : "s2c");
 }
 
-static void write_message(struct writer *writer, const struct wsx_item *item, packet_info *pinfo) {
+static void write_message(struct writer *writer, const struct wsx_item *item, packet_info *pinfo,
+                          int64_t time) {
     GString *line = writer->line;
-    const struct wsx_record *record = item->record;
-    const struct wsx_message *message = record->message;
-    begin(writer, message->text ? "text" : "binary", item->session->number, record->packet,
-          ns_of(&pinfo->abs_ts), digits_of(pinfo));
+    const struct wsx_message *message = item->message;
+    const uint8_t *bytes = wsx_item_message(item, pinfo, message->have);
+    begin(writer, message->text ? "text" : "binary", item->session, item->packet, time);
     put_direction(line, message->direction);
     put_number(line, "index", message->index);
     put_number(line, "first_packet", message->first_packet);
@@ -207,82 +189,91 @@ static void write_message(struct writer *writer, const struct wsx_item *item, pa
         put_true(line, "raw");
     if (message->utf8 && !message->raw) {
         key(line, "text");
-        put_string(line, (const char *)item->bytes, message->have);
+        put_string(line, (const char *)bytes, message->have);
     } else {
-        put_base64(line, item->bytes, message->have);
+        put_base64(line, bytes, message->have);
     }
-    put_message_rules(line, item);
+    put_item_rules(line, item);
     end(writer);
 }
 
-static void write_close(GString *line, const struct wsx_item *item,
-                        const struct wsx_record *record) {
-    if (record->have >= 2) {
-        put_number(line, "code", (uint64_t)item->bytes[0] << 8 | item->bytes[1]);
+static void put_close(GString *line, const struct wsx_item *item, const uint8_t *body) {
+    if (item->have >= 2) {
+        put_number(line, "code", (uint64_t)body[0] << 8 | body[1]);
         struct wsx_utf8 utf8 = {0};
-        if (wsx_utf8_feed(&utf8, item->bytes + 2, record->have - 2) && wsx_utf8_complete(&utf8)) {
-            if (record->have > 2) {
-                key(line, "reason");
-                put_string(line, (const char *)item->bytes + 2, record->have - 2);
-            }
-            return;
+        bool valid = wsx_utf8_feed(&utf8, body + 2, item->have - 2) && wsx_utf8_complete(&utf8);
+        if (valid && item->have > 2) {
+            key(line, "reason");
+            put_string(line, (const char *)body + 2, item->have - 2);
         }
+        if (valid)
+            return;
     }
-    if (record->have)
-        put_base64(line, item->bytes, record->have);
+    if (item->have)
+        put_base64(line, body, item->have);
 }
 
-static void write_frame(struct writer *writer, const struct wsx_item *item, packet_info *pinfo) {
-    const struct wsx_record *record = item->record;
+static void write_frame(struct writer *writer, const struct wsx_item *item, packet_info *pinfo,
+                        int64_t time) {
     static const char *const kinds[] = {[WSX_ITEM_STRAY] = "frame",
                                         [WSX_ITEM_PING] = "ping",
                                         [WSX_ITEM_PONG] = "pong",
                                         [WSX_ITEM_CLOSE] = "close"};
     GString *line = writer->line;
-    begin(writer, kinds[record->item], item->session->number, record->packet, ns_of(&pinfo->abs_ts),
-          digits_of(pinfo));
-    put_direction(line, record->direction);
-    put_number(line, "index", record->index);
-    if (record->item == WSX_ITEM_STRAY)
-        put_number(line, "opcode", wsx_header_opcode(&record->header));
-    put_number(line, "len", record->header.payload_length);
-    if (record->have < record->header.payload_length) {
+    const uint8_t *payload = wsx_item_payload(item, pinfo, item->have);
+    begin(writer, kinds[item->item], item->session, item->packet, time);
+    put_direction(line, item->direction);
+    put_number(line, "index", item->index);
+    if (item->item == WSX_ITEM_STRAY)
+        put_number(line, "opcode", wsx_header_opcode(&item->header));
+    put_number(line, "len", item->header.payload_length);
+    if (item->have < item->header.payload_length) {
         put_true(line, "incomplete");
-        put_number(line, "have", record->have);
+        put_number(line, "have", item->have);
     }
-    if (record->item == WSX_ITEM_CLOSE)
-        write_close(line, item, record);
+    if (item->item == WSX_ITEM_CLOSE)
+        put_close(line, item, payload);
     else
-        put_base64(line, item->bytes, record->have);
-    if (record->item == WSX_ITEM_PONG && record->answers)
-        put_seconds(line, "rtt", record->answer_time, digits_of(pinfo));
-    put_record_rules(line, record);
+        put_base64(line, payload, item->have);
+    if (item->item == WSX_ITEM_PONG && item->answers)
+        put_seconds(line, "rtt", item->answer_time, item->session->time_digits);
+    put_item_rules(line, item);
     end(writer);
 }
 
-static void write_item(struct writer *writer, const struct wsx_item *item, packet_info *pinfo) {
-    const struct wsx_record *record = item->record;
-    write_open(writer, item->session, pinfo);
-    if (record->kind == WSX_RECORD_NOTE) {
-        begin(writer, "note", item->session->number, record->packet, ns_of(&pinfo->abs_ts),
-              digits_of(pinfo));
-        put_direction(writer->line, record->direction);
-        put_number(writer->line, "missing", record->missing);
-        put_record_rules(writer->line, record);
-        end(writer);
-    } else if (record->message) {
-        write_message(writer, item, pinfo);
-    } else if (record->item != WSX_ITEM_FRAGMENT) {
-        write_frame(writer, item, pinfo);
-    }
+static void write_note(struct writer *writer, const struct wsx_item *item, int64_t time) {
+    begin(writer, "note", item->session, item->packet, time);
+    put_direction(writer->line, item->direction);
+    if (item->missing)
+        put_number(writer->line, "missing", item->missing);
+    put_item_rules(writer->line, item);
+    end(writer);
 }
 
-static void write_end(struct writer *writer, const struct wsx_session *session, const char *cause) {
-    if (!g_hash_table_contains(writer->opened, GUINT_TO_POINTER(session->number + 1)))
+static void write_end(struct writer *writer, const struct wsx_session *session) {
+    gpointer number = GUINT_TO_POINTER(session->number + 1);
+    struct rule_list rules = {0};
+    if (!g_hash_table_contains(writer->opened, number) ||
+        !g_hash_table_add(writer->ended, number))
         return;
-    begin(writer, "end", session->number, session->last_packet, session->last_time, writer->digits);
-    put_text(writer->line, "cause", cause);
+    begin(writer, "end", session, session->end_packet, session->end_time);
+    put_text(writer->line, "cause", wsx_cause_name(session->cause));
+    put_rules(writer->line, &rules, session->end_findings);
+    end_rules(writer->line, &rules);
     end(writer);
+}
+
+static void write_item(struct writer *writer, const struct wsx_item *item, packet_info *pinfo,
+                       int64_t time) {
+    write_open(writer, item->session);
+    if (item->kind == WSX_KIND_END)
+        write_end(writer, item->session);
+    else if (item->kind == WSX_KIND_NOTE)
+        write_note(writer, item, time);
+    else if (item->message)
+        write_message(writer, item, pinfo, time);
+    else if (item->item != WSX_ITEM_FRAGMENT)
+        write_frame(writer, item, pinfo, time);
 }
 
 /* ---- the tap ---- */
@@ -296,30 +287,42 @@ static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_
 ) {
     struct writer *writer = data;
     const struct wsx_packet *packet = queued;
-    writer->digits = digits_of(pinfo);
-    const struct wsx_session *session = wsx_state_handshake(pinfo->num);
-    if (session && session->response_packet == pinfo->num) {
-        write_open(writer, session, pinfo);
-        if (!session->opened)
-            write_end(writer, session, "refused");
+    wsx_state_tap_ran();
+    const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
+    for (guint i = 0; handshakes && i < handshakes->len; i++) {
+        const struct wsx_session *session = g_ptr_array_index(handshakes, i);
+        if (session->response_packet == pinfo->num)
+            write_open(writer, session);
     }
     for (unsigned i = 0; i < wmem_array_get_count(packet->items); i++)
-        write_item(writer, wmem_array_index(packet->items, i), pinfo);
+        write_item(writer, wmem_array_index(packet->items, i), pinfo, ns_of(&pinfo->abs_ts));
     return TAP_PACKET_DONT_REDRAW;
 }
 
-static void end_of_open(const struct wsx_session *session, void *data) {
-    write_end(data, session, "eof");
+static void at_eof(const struct wsx_item *item, packet_info *pinfo, void *data) {
+    struct writer *writer = data;
+    bool listed = !writer->filtered ||
+                  g_hash_table_contains(writer->opened,
+                                        GUINT_TO_POINTER(item->session->number + 1));
+    if (listed && (!writer->filtered || item->kind == WSX_KIND_END))
+        write_item(writer, item, pinfo, item->session->last_time);
 }
 
+/* tshark calls this once, at the end of the file. */
 static void on_draw(void *data) {
     struct writer *writer = data;
-    wsx_state_each_open(end_of_open, writer);
-    g_hash_table_remove_all(writer->opened);
+    wsx_state_at_eof(at_eof, writer);
+    /* those whose end a filter has hidden */
+    for (unsigned i = 0; i < wsx_state_session_count(); i++)
+        write_end(writer, wsx_state_session(i));
     fflush(writer->out);
 }
 
-static void on_reset(void *data) { g_hash_table_remove_all(((struct writer *)data)->opened); }
+static void on_reset(void *data) {
+    struct writer *writer = data;
+    g_hash_table_remove_all(writer->opened);
+    g_hash_table_remove_all(writer->ended);
+}
 
 static WSX_STAT_RETURN messages_init(const char *argument, void *user _U_) {
     const char *rest = argument + strlen("websocket,messages");
@@ -340,6 +343,8 @@ static WSX_STAT_RETURN messages_init(const char *argument, void *user _U_) {
     }
     writer->line = g_string_new(NULL);
     writer->opened = g_hash_table_new(g_direct_hash, g_direct_equal);
+    writer->ended = g_hash_table_new(g_direct_hash, g_direct_equal);
+    writer->filtered = filter != NULL;
     GString *error =
         register_tap_listener("websocket", writer, filter, 0, on_reset, on_packet, on_draw, NULL);
     if (error) {

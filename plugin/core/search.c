@@ -1,0 +1,330 @@
+/*
+ * search.c - looking for a plausible chain of frames; see search.h.
+ *
+ * Every byte may be where a frame begins: a candidate. A candidate is followed from header to
+ * header as far as bytes are there; most die at their first or second header. One that waits for
+ * bytes far ahead sleeps until they have come, so that the work stays near one step a byte.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "search.h"
+
+#include "utf8.h"
+
+#include <glib.h>
+#include <string.h>
+
+/* Payload bytes looked at in one frame. */
+#define LOOK_MAX 64u
+/* What text can add: a piece of text inside another payload is text too. */
+#define TEXT_BITS_MAX 16
+/* Frames of a chain that are followed: by then it has its evidence. */
+#define CHAIN_MAX 64u
+
+struct candidate {
+    uint64_t start;
+    uint64_t wake; /* not worth a look before the bytes up to here are there */
+};
+
+struct run {
+    uint64_t offset;
+    size_t length, position; /* position in `bytes` */
+    uint32_t packet;
+};
+
+struct wsx_search {
+    struct wsx_expectation expectation;
+    GByteArray *bytes;
+    GArray *runs;       /* struct run */
+    GArray *candidates; /* struct candidate, by start */
+    uint64_t end;       /* offset behind the last byte */
+    uint64_t taken;     /* bytes added */
+};
+
+/* ---- evidence ---- */
+
+static bool order_is_possible(const struct wsx_frame_header *header,
+                              const struct wsx_frame_header *previous) {
+    unsigned opcode = wsx_header_opcode(header);
+    if (!previous || wsx_opcode_is_control(opcode) ||
+        wsx_opcode_is_control(wsx_header_opcode(previous)))
+        return true;
+    /* behind a last frame a message begins, behind another one it goes on */
+    return wsx_header_fin(previous) == (opcode != WSX_OPCODE_CONTINUATION);
+}
+
+int wsx_evidence_header(const struct wsx_frame_header *header,
+                        const struct wsx_frame_header *previous,
+                        const struct wsx_expectation *expectation) {
+    unsigned opcode = wsx_header_opcode(header), rsv = wsx_header_rsv(header);
+    bool control = wsx_opcode_is_control(opcode);
+    if ((opcode > WSX_OPCODE_BINARY && opcode < WSX_OPCODE_CLOSE) || opcode > WSX_OPCODE_PONG)
+        return -1;
+    bool rsv1_fits = expectation->rsv1 && !control && opcode != WSX_OPCODE_CONTINUATION;
+    if (!expectation->any_rsv && (rsv & (rsv1_fits ? 3u : 7u)))
+        return -1;
+    if (control && (!wsx_header_fin(header) || header->length_form))
+        return -1;
+    if (expectation->masking != WSX_MASKING_UNKNOWN &&
+        header->masked != (expectation->masking == WSX_MASKED))
+        return -1;
+    if ((header->length_form == 2 && header->payload_length < 126) ||
+        (header->length_form == 8 && header->payload_length < 65536) ||
+        header->payload_length > WSX_SEARCH_LENGTH_MAX)
+        return -1;
+    /* runs of zeros must not look like frames without end */
+    if (!control && !wsx_header_fin(header) && !header->payload_length)
+        return -1;
+    if (!order_is_possible(header, previous))
+        return -1;
+    int bits = expectation->any_rsv ? 2 : expectation->rsv1 ? 4 : 5;
+    if (expectation->masking != WSX_MASKING_UNKNOWN)
+        bits++;
+    return bits + (header->length_form == 2 ? 7 : header->length_form == 8 ? 30 : 1);
+}
+
+static int text_bits(const uint8_t *text, size_t length, bool whole) {
+    struct wsx_utf8 state = {0};
+    int bits = 0;
+    if (!wsx_utf8_feed(&state, text, length) || (whole && !wsx_utf8_complete(&state)))
+        return -1;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < 0x20 && text[i] != '\n' && text[i] != '\r' && text[i] != '\t')
+            bits -= 4; /* legal, and rare */
+        else
+            bits++;
+    }
+    return CLAMP(bits, 0, TEXT_BITS_MAX);
+}
+
+int wsx_evidence_payload(const struct wsx_frame_header *header, const uint8_t *payload,
+                         size_t have) {
+    uint8_t plain[LOOK_MAX];
+    size_t look = MIN(have, LOOK_MAX);
+    bool whole = look == header->payload_length;
+    unsigned opcode = wsx_header_opcode(header);
+    if (!look)
+        return opcode == WSX_OPCODE_CLOSE && header->payload_length == 1 ? -1 : 0;
+    wsx_unmask(plain, payload, look, header->key, 0);
+    if (opcode == WSX_OPCODE_TEXT && !wsx_header_rsv(header))
+        return text_bits(plain, look, whole && wsx_header_fin(header));
+    if (opcode != WSX_OPCODE_CLOSE)
+        return 0;
+    if (header->payload_length == 1)
+        return -1;
+    if (look < 2)
+        return 0;
+    unsigned code = (unsigned)plain[0] << 8 | plain[1];
+    if (code < 1000 || code > 4999)
+        return -1;
+    int reason = text_bits(plain + 2, look - 2, whole);
+    return reason < 0 ? -1 : reason + 4;
+}
+
+struct wsx_chain wsx_chain_read(const uint8_t *bytes, size_t length,
+                                const struct wsx_expectation *expectation) {
+    struct wsx_chain chain = {0};
+    struct wsx_expectation expected = *expectation;
+    struct wsx_frame_header header, previous;
+    while (chain.end < length && chain.frames < CHAIN_MAX) {
+        const uint8_t *at = bytes + chain.end;
+        size_t left = length - (size_t)chain.end;
+        unsigned size = wsx_frame_header_parse(at, left, &header);
+        if (!size)
+            break;
+        int bits = wsx_evidence_header(&header, chain.frames ? &previous : NULL, &expected);
+        size_t have = (size_t)MIN((uint64_t)(left - size), header.payload_length);
+        int more = bits < 0 ? -1 : wsx_evidence_payload(&header, at + size, have);
+        if (more < 0)
+            return (struct wsx_chain){.bits = -1};
+        if (expected.masking == WSX_MASKING_UNKNOWN)
+            expected.masking = header.masked ? WSX_MASKED : WSX_UNMASKED;
+        chain.masked = header.masked;
+        chain.bits += bits + more;
+        chain.frames++;
+        chain.end += size + header.payload_length;
+        previous = header;
+    }
+    chain.ends_exactly = chain.frames > 0 && chain.end == length;
+    return chain;
+}
+
+/* ---- the bytes ---- */
+
+struct wsx_search *wsx_search_new(const struct wsx_expectation *expectation) {
+    struct wsx_search *search = g_new0(struct wsx_search, 1);
+    search->expectation = *expectation;
+    search->bytes = g_byte_array_new();
+    search->runs = g_array_new(FALSE, FALSE, sizeof(struct run));
+    search->candidates = g_array_new(FALSE, FALSE, sizeof(struct candidate));
+    return search;
+}
+
+void wsx_search_free(struct wsx_search *search) {
+    if (!search)
+        return;
+    g_byte_array_free(search->bytes, TRUE);
+    g_array_free(search->runs, TRUE);
+    g_array_free(search->candidates, TRUE);
+    g_free(search);
+}
+
+uint64_t wsx_search_bytes(const struct wsx_search *search) { return search->taken; }
+
+void wsx_search_add(struct wsx_search *search, uint64_t offset, const uint8_t *bytes, size_t length,
+                    uint32_t packet) {
+    if (!length)
+        return;
+    if (search->bytes->len + length > WSX_SEARCH_BYTES) {
+        g_byte_array_set_size(search->bytes, 0);
+        g_array_set_size(search->runs, 0);
+        g_array_set_size(search->candidates, 0);
+    }
+    struct run run = {offset, length, search->bytes->len, packet};
+    g_array_append_val(search->runs, run);
+    g_byte_array_append(search->bytes, bytes, (guint)length);
+    for (size_t i = 0; i < length; i++) {
+        struct candidate candidate = {offset + i, offset + i + 2};
+        g_array_append_val(search->candidates, candidate);
+    }
+    search->end = offset + length;
+    search->taken += length;
+}
+
+static struct run *run_at(const struct wsx_search *search, guint index) {
+    return &g_array_index(search->runs, struct run, index);
+}
+
+/* Index of the run that holds this byte; the number of runs if none does. */
+static guint run_find(const struct wsx_search *search, uint64_t offset) {
+    guint low = 0, high = search->runs->len;
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+        const struct run *run = run_at(search, middle);
+        if (offset < run->offset)
+            high = middle;
+        else if (offset >= run->offset + run->length)
+            low = middle + 1;
+        else
+            return middle;
+    }
+    return search->runs->len;
+}
+
+/* Bytes from `offset` on up to the first hole, at most `max`; NULL when this byte is in a hole. */
+static const uint8_t *peek(const struct wsx_search *search, uint64_t offset, size_t max,
+                           size_t *have, bool *starts_run) {
+    guint index = run_find(search, offset);
+    *have = 0;
+    if (index == search->runs->len)
+        return NULL;
+    const struct run *run = run_at(search, index);
+    const uint8_t *at = search->bytes->data + run->position + (offset - run->offset);
+    *starts_run = offset == run->offset;
+    *have = run->length - (size_t)(offset - run->offset);
+    while (*have < max && ++index < search->runs->len) {
+        const struct run *next = run_at(search, index);
+        if (next->offset != run->offset + run->length)
+            break;
+        *have += next->length;
+        run = next;
+    }
+    *have = MIN(*have, max);
+    return at;
+}
+
+static bool is_run_end(const struct wsx_search *search, uint64_t offset) {
+    guint index = offset ? run_find(search, offset - 1) : search->runs->len;
+    if (index == search->runs->len)
+        return false;
+    const struct run *run = run_at(search, index);
+    return offset == run->offset + run->length;
+}
+
+/* What following a candidate gave. */
+struct walk {
+    bool dead;
+    int bits, own_bits; /* of the chain; of its first frame alone */
+    unsigned frames;
+    uint64_t second; /* where the frame behind the first begins */
+    uint64_t wake;
+};
+
+static struct walk follow(const struct wsx_search *search, uint64_t start) {
+    struct walk walk = {0};
+    struct wsx_expectation expected = search->expectation;
+    struct wsx_frame_header header, previous;
+    uint64_t at = start;
+    while (at < search->end && walk.frames < CHAIN_MAX) {
+        size_t have;
+        bool starts_run = false;
+        const uint8_t *bytes = peek(search, at, WSX_HEADER_MAX + LOOK_MAX, &have, &starts_run);
+        unsigned size = bytes ? wsx_frame_header_parse(bytes, have, &header) : 0;
+        if (!size) {
+            /* a header in a hole can't be followed; one at the end may still come */
+            walk.dead = !bytes || at + have < search->end;
+            walk.wake = search->end + 1;
+            return walk;
+        }
+        int bits = wsx_evidence_header(&header, walk.frames ? &previous : NULL, &expected);
+        size_t payload = (size_t)MIN((uint64_t)(have - size), header.payload_length);
+        int more = bits < 0 ? -1 : wsx_evidence_payload(&header, bytes + size, payload);
+        if (more < 0) {
+            walk.dead = true;
+            return walk;
+        }
+        if (expected.masking == WSX_MASKING_UNKNOWN)
+            expected.masking = header.masked ? WSX_MASKED : WSX_UNMASKED;
+        walk.bits += bits + more + (starts_run ? WSX_EVIDENCE_SEGMENT_START : 0);
+        if (!walk.frames)
+            walk.own_bits = walk.bits;
+        at += size + header.payload_length;
+        if (!walk.frames)
+            walk.second = at;
+        walk.frames++;
+        previous = header;
+    }
+    if (is_run_end(search, at))
+        walk.bits += WSX_EVIDENCE_SEGMENT_END;
+    walk.wake = at + 2;
+    return walk;
+}
+
+bool wsx_search_find(struct wsx_search *search, struct wsx_found *found) {
+    guint kept = 0;
+    bool is_found = false;
+    for (guint i = 0; i < search->candidates->len; i++) {
+        struct candidate *candidate = &g_array_index(search->candidates, struct candidate, i);
+        if (!is_found && candidate->wake <= search->end) {
+            struct walk walk = follow(search, candidate->start);
+            if (walk.dead)
+                continue;
+            candidate->wake = walk.wake;
+            if (walk.bits >= WSX_EVIDENCE_ENOUGH) {
+                bool own = walk.own_bits >= WSX_EVIDENCE_OWN || walk.frames == 1;
+                *found = (struct wsx_found){own ? candidate->start : walk.second, walk.frames};
+                is_found = true;
+            }
+        }
+        g_array_index(search->candidates, struct candidate, kept++) = *candidate;
+    }
+    g_array_set_size(search->candidates, kept);
+    return is_found;
+}
+
+bool wsx_search_run(const struct wsx_search *search, unsigned *index, uint64_t offset,
+                    uint64_t *run_offset, const uint8_t **bytes, size_t *length, uint32_t *packet) {
+    for (; *index < search->runs->len; ++*index) {
+        const struct run *run = run_at(search, *index);
+        if (run->offset + run->length <= offset)
+            continue;
+        size_t drop = offset > run->offset ? (size_t)(offset - run->offset) : 0;
+        *run_offset = run->offset + drop;
+        *bytes = search->bytes->data + run->position + drop;
+        *length = run->length - drop;
+        *packet = run->packet;
+        ++*index;
+        return true;
+    }
+    return false;
+}

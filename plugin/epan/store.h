@@ -1,0 +1,112 @@
+/*
+ * store.h - what state.c and records.c share: the insides of what state.h describes. Nobody else's.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef WSX_EPAN_STORE_H
+#define WSX_EPAN_STORE_H
+
+#include "state.h"
+
+/* 40 bytes: the whole of most frames. What a later pass can't read in the packet again is in kept.
+ */
+struct wsx_record {
+    uint32_t packet;
+    uint32_t session;
+    uint32_t index;         /* frame; call: the frame that is not complete at its end, 0 = none */
+    uint32_t message_index; /* frame; call: number of the records behind it that are its own */
+    int64_t delta;          /* frame */
+    int32_t offset;         /* frame; call: length of its bytes */
+    uint8_t kind, item, direction, flags;
+    struct wsx_kept *kept; /* NULL when there is nothing more */
+};
+
+enum {
+    WSX_FLAG_UTF8 = 1,        /* frame: a text message of valid UTF-8, uncompressed */
+    WSX_FLAG_FIRST_CLOSE = 2, /* frame */
+    WSX_FLAG_SETTLED = 4,     /* call: behind the packet's dissection */
+    WSX_FLAG_SEARCHING = 8,   /* call: framing is lost */
+};
+
+/* What a frame's own packet does not tell. */
+struct wsx_kept_frame {
+    struct wsx_frame_header header;
+    uint32_t begin_packet;
+    size_t have;
+    uint64_t missing;
+    bool over_limit, unfinished;
+    const uint8_t *payload; /* unmasked */
+};
+
+enum wsx_bytes_at {
+    WSX_BYTES_IN_FRAME, /* the message is the frame's payload */
+    WSX_BYTES_KEPT,     /* message.bytes */
+    WSX_BYTES_AGAIN,    /* inflated again, from message.window and message.wire (NULL: the frame's
+                           payload) */
+};
+
+struct wsx_kept_message {
+    struct wsx_message message;
+    enum wsx_bytes_at at;
+    const uint8_t *fresh; /* the bytes, while the packet of the first pass lasts */
+    uint32_t fresh_epoch;
+};
+
+struct wsx_kept {
+    const struct wsx_finding *findings;
+    const uint8_t *rules;
+    struct wsx_kept_frame *frame;
+    struct wsx_kept_message *message;
+    uint64_t missing; /* note */
+    uint32_t rule_count;
+    uint32_t answers, answered_in;
+    int64_t answer_time;
+    enum wsx_cause cause; /* end */
+    /* call */
+    uint64_t part_done, part_whole;
+    const struct wsx_part *part;
+};
+
+/* Findings on their way to the item that they belong to. */
+struct wsx_collecting {
+    struct wsx_session *session;
+    packet_info *pinfo;
+    const uint8_t *bytes; /* of the run being fed, when later passes find them too */
+    const struct wsx_finding *findings, **findings_end;
+};
+
+/* Where things live that records point to. */
+wmem_allocator_t *wsx_store_scope(void);
+/* Records are kept for later passes. */
+bool wsx_store_is_kept(void);
+uint32_t wsx_store_epoch(void);
+
+void wsx_collect_init(struct wsx_collecting *collecting, struct wsx_session *session,
+                      packet_info *pinfo);
+/* A wsx_finding_sink's report, with a struct wsx_collecting. */
+void wsx_collect_finding(void *context, enum wsx_rule rule, enum wsx_severity severity,
+                         uint32_t packet, const char *detail);
+const struct wsx_finding *wsx_collect_take(struct wsx_collecting *collecting);
+/* Where the next finding goes, while the list is being made. */
+const struct wsx_finding **wsx_finding_next(const struct wsx_finding *finding);
+
+int64_t wsx_now(const packet_info *pinfo);
+
+/* records.c */
+void wsx_records_init(void);
+void wsx_records_cleanup(void);
+/* Forgets the records of the packet before: nobody will ask for them. */
+void wsx_records_forget(void);
+extern const struct wsx_connection_events wsx_core_events;
+struct wsx_record *wsx_record_add(struct wsx_collecting *collecting, enum wsx_kind kind,
+                                  enum wsx_direction direction);
+/* The record of a connection's end. */
+void wsx_record_end(struct wsx_collecting *collecting, enum wsx_cause cause);
+uint32_t wsx_record_count(void);
+/* state.c: see there. */
+struct wsx_session *wsx_state_settle_one(packet_info *pinfo, struct wsx_session *session,
+                                         struct wsx_collecting *collecting);
+bool wsx_state_has_unsettled(const struct wsx_session *session);
+void wsx_state_finish_at_eof(struct wsx_session *session, struct wsx_collecting *collecting);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * tcpview.c - the TCP header found again in the packet, see tcpview.h. It is looked for by its
+ * ports, and by the sequence number that Wireshark's own analysis has of the packet.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "tcpview.h"
+
+/* Headers before TCP's are rarely longer, tunnels included. */
+#define LOOK_MAX 400u
+#define TCP_HEADER_MIN 20u
+
+static uint32_t word(const uint8_t *at) {
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* The packet's own bytes. */
+static const uint8_t *packet_bytes(packet_info *pinfo, unsigned *length) {
+    if (!pinfo->data_src)
+        return NULL;
+    tvbuff_t *tvb = get_data_source_tvb(pinfo->data_src->data);
+    *length = tvb_captured_length(tvb);
+    return *length ? tvb_get_ptr(tvb, 0, (int)*length) : NULL;
+}
+
+/* The next place from `at` on where a TCP header with the packet's ports may be; `length` if there
+ * is none. */
+static unsigned next_header(const packet_info *pinfo, const uint8_t *bytes, unsigned length,
+                            unsigned at) {
+    uint32_t ports = (pinfo->srcport & 0xFFFF) << 16 | (pinfo->destport & 0xFFFF);
+    uint8_t first = (uint8_t)(ports >> 24);
+    for (; at + TCP_HEADER_MIN <= length && at < LOOK_MAX; at++)
+        if (bytes[at] == first && word(bytes + at) == ports && bytes[at + 12] >> 4 >= 5)
+            return at;
+    return length;
+}
+
+uint8_t wsx_tcp_flags(packet_info *pinfo) {
+    unsigned length = 0, at = 0;
+    const uint8_t *bytes = packet_bytes(pinfo, &length);
+    uint8_t flags = 0;
+    if (!bytes)
+        return 0xFF;
+    while ((at = next_header(pinfo, bytes, length, at)) < length) {
+        flags |= bytes[at + 13];
+        at++;
+    }
+    return flags ? flags : 0xFF;
+}
+
+/* What the analysis knows of this very packet; NULL if it knows nothing. */
+static const tcp_unacked_t *analysed(const packet_info *pinfo, const struct tcp_analysis *tcp) {
+    const tcp_analyze_seq_flow_info_t *info = tcp->fwd ? tcp->fwd->tcp_analyze_seq_info : NULL;
+    const tcp_unacked_t *segment = info ? info->segments : NULL;
+    return segment && segment->frame == pinfo->num ? segment : NULL;
+}
+
+bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx_tcp_view *view) {
+    unsigned length = 0, at = 0;
+    const uint8_t *bytes = packet_bytes(pinfo, &length);
+    const tcp_unacked_t *segment = analysed(pinfo, tcp);
+    if (!bytes)
+        return false;
+    at = next_header(pinfo, bytes, length, 0);
+    while (at < length && segment && word(bytes + at + 4) != segment->seq)
+        at = next_header(pinfo, bytes, length, at + 1);
+    if (at >= length)
+        return false;
+    unsigned header = (bytes[at + 12] >> 4) * 4u;
+    *view = (struct wsx_tcp_view){.sequence = word(bytes + at + 4),
+                                  .acknowledgement = word(bytes + at + 8),
+                                  .flags = bytes[at + 13]};
+    if (segment) {
+        uint32_t spent = view->flags & (TH_FIN | TH_SYN) ? 1 : 0;
+        view->length = segment->nextseq - segment->seq;
+        view->length -= MIN(spent, view->length);
+    }
+    if (at + header <= length) {
+        view->payload = bytes + at + header;
+        view->captured = MIN(length - at - header, view->length);
+    }
+    return true;
+}
+
+uint32_t wsx_tcp_sequence(const struct tcp_analysis *tcp, uint32_t sequence) {
+    static pref_t *preference;
+    if (!preference) {
+        module_t *module = prefs_find_module("tcp");
+        preference = module ? prefs_find_preference(module, "relative_sequence_numbers") : NULL;
+    }
+    bool relative = !preference || prefs_get_bool_value(preference, pref_current);
+    return relative && tcp->fwd ? sequence + tcp->fwd->base_seq : sequence;
+}
