@@ -48,6 +48,15 @@ class Way:
     frames: list = dataclasses.field(default_factory=list)      # payloads of single data frames
     plain: object = None                                        # (wire.Connection, wire.Direction)
 
+    @classmethod
+    def of_plain(cls, c, d):
+        tail = [d.unfinished] if d.unfinished else []
+        data = [m for m in d.items if m.type in truth.DATA] + tail
+        return cls(names=[(m.type, digest(m.body)) for m in d.items], messages=d.items,
+                   parts=[(m.type, m.body) for m in d.items + tail],
+                   raw=[(m.type, m.wire) for m in data],
+                   frames=[f.payload for f in d.frames if f.opcode == 0], plain=(c, d))
+
 
 @dataclasses.dataclass
 class Verdict:
@@ -114,13 +123,7 @@ class Expected:
         return ports
 
     def _add_plain(self, c, way, d, logged):
-        w = Way(plain=(c, d), messages=d.items, names=[(m.type, digest(m.body)) for m in d.items])
-        data = [m for m in d.items if m.type in truth.DATA] + ([d.unfinished] if d.unfinished else [])
-        w.parts = [(m.type, m.body) for m in d.items]
-        w.parts += [(d.unfinished.type, d.unfinished.body)] if d.unfinished else []
-        w.raw = [(m.type, m.wire) for m in data]
-        w.frames = [f.payload for f in d.frames if f.opcode == 0]
-        self.ways[c.client[1], c.server[1], None, way] = w
+        self.ways[c.client[1], c.server[1], None, way] = Way.of_plain(c, d)
         name, key = f"connection {c.number} {way}", (c.number, None, way)
         items = [truth_item(m) for m in d.items]
         if key in logged:
