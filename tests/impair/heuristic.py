@@ -243,7 +243,7 @@ def find(env, args, options, until):
             try:
                 result = future.result()
             except (jsonlines.BadOutput, OSError, ValueError, KeyError) as error:
-                tally.failures.append(f"{job.name}: {error!r}")
+                tally.failures.append(f"{job.name}: {type(error).__name__}: {str(error)[-160:]}")
                 continue
             if result is None:
                 tally.not_run += 1

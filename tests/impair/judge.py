@@ -152,10 +152,20 @@ class Expected:
                 self.ways[key] = Way(names=[(t.type, bytes.fromhex(t.sha256)) for t in log])
 
     def decode_as(self, there):
-        """tshark options for connections whose answer to the opening handshake is lost."""
-        ports = [c.client[1] for c in self.reference.connections
-                 if not answered(c, there) and any(there[c.number, way].parts for way in c.way)]
-        return [word for port in ports for word in ("-d", f"tcp.port=={port},websocket")]
+        """tshark options for connections whose opening handshake is not there to be recognised.
+
+        Decode As on the client's port, which belongs to one connection alone. Where only the request
+        is lost, HTTP recognises the answer by itself, but not when it comes in several segments.
+        """
+        words = []
+        for c in self.reference.connections:
+            if not any(there[c.number, way].parts for way in c.way):
+                continue
+            if not answered(c, there):
+                words += ["-d", f"tcp.port=={c.client[1]},websocket"]
+            elif not asked(c, there) and not answered_at_once(c):
+                words += ["-d", f"tcp.port=={c.client[1]},http"]
+        return words
 
 
 def by_connection(items):
@@ -174,6 +184,18 @@ def by_connection(items):
 def answered(c, there):
     d = c.way[wire.S2C]
     return there[c.number, wire.S2C].has(d.header_at, d.frames_at)
+
+
+def asked(c, there):
+    d = c.way[wire.C2S]
+    return there[c.number, wire.C2S].has(d.header_at, d.frames_at)
+
+
+def answered_at_once(c):
+    """Did the answer come in one segment?"""
+    d = c.way[wire.S2C]
+    return any(way == wire.S2C and at <= d.header_at and at + len(data) >= d.frames_at
+               for _, way, at, data in c.chunks)
 
 
 def whole(message, spans):
