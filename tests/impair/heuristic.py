@@ -51,7 +51,7 @@ RUN_SECONDS = 60
 ON = {"tcp": ["--enable-heuristic", "websocket_tcp"], "tls": ["--enable-heuristic", "websocket_tls"]}
 HOW = ("complete", "as sent", "frame", "part")
 
-Job = collections.namedtuple("Job", "name mode link packets secrets ways cut")
+Job = collections.namedtuple("Job", "name mode link packets secrets ways cut ignored")
 
 
 # --- byte streams -------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ def tcp_jobs(capture, name, reference, args):
         if args.port:
             packets = list(new_port(packets, capture.link, args.port))
         yield Job(f"{name} from packet {first + 1}", "tcp", capture.link, packets, capture.secrets,
-                  ways, cut)
+                  ways, cut, {(c.client[1], args.port or c.server[1]) for c in reference.others})
 
 
 def behind_handshake(c):
@@ -149,7 +149,7 @@ def tls_jobs(name, connections, args):
                 cut.add(ports)
         packets, secret = tlswrap.wrap(streams)
         yield Job(f"{name} in TLS, cut {number + 1}", "tls", recut.LINK_ETHERNET, packets,
-                  [(tlswrap.SECRETS_TLS, secret)], ways, cut)
+                  [(tlswrap.SECRETS_TLS, secret)], ways, cut, set())
 
 
 def jobs(env, args):
@@ -186,9 +186,10 @@ def judge_job(job, items):
     """({ports: how it was found, the best way of HOW}, wrong ones)"""
     found, wrong = {}, []
     for key, j in judge.by_connection(items):
-        if j["kind"] not in truth.LISTED + ("frame",):
+        ports = key[:2]
+        if j["kind"] not in truth.LISTED + ("frame",) or ports in job.ignored:
             continue
-        how, ports = how_found(job.ways.get(key), j), key[:2]
+        how = how_found(job.ways.get(key), j)
         if how == "wrong":
             wrong.append(judge.words(key, j))
         elif how:

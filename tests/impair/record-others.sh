@@ -8,7 +8,7 @@
 # for that); everything they start ends with this script. TLS keys are inside the captures. A program
 # that is not installed is left out, and the last line says so.
 #
-# Debian packages: wireshark-common curl openssl openssh-server openssh-client unbound bind9-dnsutils
+# Debian packages: tshark iproute2 curl openssl openssh-server openssh-client unbound bind9-dnsutils
 # postgresql redis-server mosquitto mosquitto-clients memcached git rsync python3-aiosmtpd
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
@@ -72,8 +72,8 @@ make_certificate() {
         -days 30 -subj /CN=localhost 2> /dev/null
 }
 
-# --- one function a protocol: start the server, say "ready PORT", then talk ----------------------
-# Each is run twice: "NAME_start", and "NAME_talk" while packets are recorded.
+# --- three functions a protocol ------------------------------------------------------------------
+# NAME_needs: is it installed? NAME_talk runs while packets are recorded.
 
 http_needs() { have curl; }
 http_start() { make_files; /usr/bin/python3 -m http.server -d files 8000 & wait_port 8000; }
@@ -279,7 +279,9 @@ record() { # NAME
 MISSING=
 for name in $NAMES; do
     if record "$name"; then
-        echo "$name: $(tshark -n -r "$OUT/$name.pcapng" -Y 'tcp.flags.syn == 1 && tcp.flags.ack == 0' 2> /dev/null | wc -l) connections"
+        count=$(tshark -n -r "$OUT/$name.pcapng" -Y 'tcp.flags.syn == 1 && tcp.flags.ack == 0' \
+            2> /dev/null | wc -l)
+        echo "$name: $count connections"
     else
         MISSING="$MISSING $name"
     fi
