@@ -387,11 +387,16 @@ struct wsx_call *wsx_state_feed(packet_info *pinfo, struct wsx_session *session,
     if (!tvb)
         own->flags |= WSX_FLAG_SETTLED;
     wsx_connection_push(session->core, direction, offset, bytes, captured, length, pinfo->num,
-                        pinfo->num, wsx_now(pinfo), &collecting);
-    wsx_connection_give_up(session->core, direction, acked, pinfo->num, wsx_now(pinfo),
+                        pinfo->num, wsx_state_time(pinfo), &collecting);
+    wsx_connection_give_up(session->core, direction, acked, pinfo->num, wsx_state_time(pinfo),
                            &collecting);
     session->last_packet = pinfo->num;
-    session->last_time = wsx_now(pinfo);
+    session->last_time = wsx_state_time(pinfo);
+    bool waits = session->core->side[direction].stream.queue != NULL;
+    if (!waits)
+        session->waiting_since[direction] = 0;
+    else if (!session->waiting_since[direction])
+        session->waiting_since[direction] = wsx_state_time(pinfo);
     waiting_changed(session, waited);
     call->first = first + 1;
     call->count = record_count - first - 1;
@@ -534,7 +539,7 @@ static void item_message(const struct wsx_record *record, packet_info *pinfo,
                              .frames = 1,
                              .first_index = record->index,
                              .first_packet = record->packet,
-                             .first_time = wsx_now(pinfo),
+                             .first_time = wsx_state_time(pinfo),
                              .wire_length = item->header.payload_length,
                              .length = item->header.payload_length,
                              .have = item->have};

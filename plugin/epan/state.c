@@ -27,9 +27,12 @@ unsigned wsx_sessions_open, wsx_sessions_waiting;
 struct wsx_early {
     struct wsx_early *next;
     enum wsx_direction direction;
-    uint64_t offset, length;
+    uint32_t sequence; /* TCP */
+    uint32_t acknowledged; /* TCP: what its sender had received by then; 0 = not known */
+    uint64_t length;
     size_t captured;
     uint32_t packet;
+    int64_t time;
     uint8_t bytes[];
 };
 
@@ -56,7 +59,7 @@ static struct {
     uint32_t epoch;
 } pass;
 
-int64_t wsx_now(const packet_info *pinfo) {
+int64_t wsx_state_time(const packet_info *pinfo) {
     return (int64_t)((uint64_t)pinfo->abs_ts.secs * UINT64_C(1000000000) +
                      (uint64_t)pinfo->abs_ts.nsecs);
 }
@@ -295,7 +298,7 @@ static int digits_of(const packet_info *pinfo) {
 
 static void touch(struct wsx_session *session, const packet_info *pinfo) {
     session->last_packet = pinfo->num;
-    session->last_time = wsx_now(pinfo);
+    session->last_time = wsx_state_time(pinfo);
 }
 
 /* The addresses and ports of an earlier connection begin a new one: that one is over. */
@@ -381,7 +384,7 @@ struct wsx_session *wsx_state_request(packet_info *pinfo, struct wsx_head *head,
     memset(head, 0, sizeof *head);
     put_stream(session, session->request.http, stream_id);
     session->request_packet = pinfo->num;
-    session->request_time = wsx_now(pinfo);
+    session->request_time = wsx_state_time(pinfo);
     char *uri = wsx_handshake_uri(&session->request, encrypted);
     session->uri = text_copy(uri);
     g_free(uri);
@@ -410,8 +413,8 @@ static void core_new(struct wsx_session *session, struct wsx_agreement *agreemen
 }
 
 static void open_here(struct wsx_session *session, const packet_info *pinfo) {
-    session->open_packet = pinfo->num;
-    session->open_time = wsx_now(pinfo);
+    session->open_packet = pinfo ? pinfo->num : session->last_packet;
+    session->open_time = pinfo ? wsx_state_time(pinfo) : session->last_time;
 }
 
 struct wsx_session *wsx_state_response(packet_info *pinfo, struct wsx_session *session,
@@ -426,7 +429,7 @@ struct wsx_session *wsx_state_response(packet_info *pinfo, struct wsx_session *s
     session->response = *head;
     memset(head, 0, sizeof *head);
     session->response_packet = pinfo->num;
-    session->response_time = wsx_now(pinfo);
+    session->response_time = wsx_state_time(pinfo);
     session->status = session->response.status;
     open_here(session, pinfo);
     touch(session, pinfo);
@@ -446,7 +449,7 @@ struct wsx_session *wsx_state_response(packet_info *pinfo, struct wsx_session *s
     return session;
 }
 
-static void open_unknown(packet_info *pinfo, struct wsx_session *session) {
+static void open_unknown(const packet_info *pinfo, struct wsx_session *session) {
     struct wsx_agreement agreement;
     wsx_agreement_init(&agreement);
     session->midstream = true;
@@ -492,16 +495,26 @@ uint64_t wsx_state_offset(struct wsx_session *session, enum wsx_direction direct
     return (uint64_t)at;
 }
 
+int64_t wsx_state_waited(const packet_info *pinfo, const struct wsx_session *session,
+                         enum wsx_direction direction) {
+    int64_t since = session->waiting_since[direction];
+    return since ? wsx_state_time(pinfo) - since : 0;
+}
+
 void wsx_state_early(packet_info *pinfo, struct wsx_session *session, enum wsx_direction direction,
-                     uint64_t offset, const uint8_t *bytes, size_t captured, uint64_t length) {
+                     uint32_t sequence, const uint8_t *bytes, size_t captured, uint64_t length) {
     if (!length || session->early_bytes + captured > WSX_EARLY_MAX)
         return;
+    const tcp_flow_t *flow = session->tcp ? session->tcp->fwd : NULL;
     struct wsx_early *early = g_malloc(sizeof *early + captured);
     *early = (struct wsx_early){.direction = direction,
-                                .offset = offset,
+                                .sequence = sequence,
                                 .length = length,
                                 .captured = captured,
-                                .packet = pinfo->num};
+                                .packet = pinfo->num,
+                                .time = wsx_state_time(pinfo)};
+    if (flow && flow->tcp_analyze_seq_info)
+        early->acknowledged = flow->tcp_analyze_seq_info->lastack;
     if (captured)
         memcpy(early->bytes, bytes, captured);
     *session->early_end = early;
@@ -510,29 +523,57 @@ void wsx_state_early(packet_info *pinfo, struct wsx_session *session, enum wsx_d
     touch(session, pinfo);
 }
 
+unsigned wsx_state_early_count(const struct wsx_session *session, enum wsx_direction direction,
+                               int64_t *since) {
+    unsigned count = 0;
+    *since = 0;
+    for (const struct wsx_early *early = session->early; early; early = early->next) {
+        if (early->direction != direction)
+            continue;
+        if (!count++)
+            *since = early->time;
+    }
+    return count;
+}
+
 static int64_t collecting_time(const struct wsx_collecting *collecting) {
-    return collecting->pinfo ? wsx_now(collecting->pinfo) : collecting->session->last_time;
+    return collecting->pinfo ? wsx_state_time(collecting->pinfo) : collecting->session->last_time;
 }
 
 static uint32_t collecting_packet(const struct wsx_collecting *collecting) {
     return collecting->pinfo ? collecting->pinfo->num : collecting->session->last_packet;
 }
 
+/* Sent before the answer: unless its sender had received that by then, and only the capture has
+ * them in another order. */
+static bool is_too_early(const struct wsx_session *session, const struct wsx_early *early) {
+    const struct wsx_position *answer = &session->position[WSX_SERVER_TO_CLIENT];
+    if (early->direction != WSX_CLIENT_TO_SERVER || !session->response_packet)
+        return false;
+    return !(answer->known && early->acknowledged &&
+             (int32_t)(early->acknowledged - answer->sequence) >= 0);
+}
+
 static void flush_early(struct wsx_collecting *collecting) {
     struct wsx_session *session = collecting->session;
     bool told = false;
     for (struct wsx_early *early = session->early; early; early = early->next) {
-        if (early->direction == WSX_CLIENT_TO_SERVER && session->response_packet && !told) {
+        uint64_t before = 0, offset = session->core->side[early->direction].stream.next;
+        if (session->position[early->direction].known)
+            offset = wsx_state_offset(session, early->direction, early->sequence, &before);
+        if (before >= early->length)
+            continue;
+        if (!told && is_too_early(session, early)) {
             struct wsx_finding_sink sink = {wsx_collect_finding, collecting};
             wsx_report(&sink, WSX_RULE_HS_EARLY_DATA, session->response_packet,
                        "%" G_GUINT64_FORMAT " bytes in packet %u, the answer is in packet %u",
                        early->length, early->packet, session->response_packet);
             told = true;
         }
-        wsx_connection_push(session->core, early->direction, early->offset, early->bytes,
-                            early->captured, early->length, early->packet,
-                            collecting_packet(collecting),
-                            collecting_time(collecting), collecting);
+        size_t drop = (size_t)MIN(before, (uint64_t)early->captured);
+        wsx_connection_push(session->core, early->direction, offset, early->bytes + drop,
+                            early->captured - drop, early->length - before, early->packet,
+                            collecting_packet(collecting), collecting_time(collecting), collecting);
     }
     early_clear(session);
 }
@@ -590,9 +631,19 @@ static const struct wsx_finding *findings_copy(const struct wsx_finding *list) {
     return first;
 }
 
+/* The answer never came, but what may be frames of the server did: it was not captured. */
+static void open_if_answered(struct wsx_session *session, const packet_info *pinfo) {
+    int64_t since;
+    if (!session->opened && !session->response_packet &&
+        wsx_state_early_count(session, WSX_SERVER_TO_CLIENT, &since))
+        open_unknown(pinfo, session);
+}
+
 /* Ends and early bytes of one session, in the packet being settled. */
 static void settle(struct wsx_session *session, struct wsx_collecting *collecting) {
     packet_info *pinfo = collecting->pinfo;
+    if (session->cause || session->fin_seen[0] || session->fin_seen[1])
+        open_if_answered(session, pinfo);
     if (session->opened && session->early)
         flush_early(collecting);
     if (!session->cause && session->fin_seen[0] && session->fin_seen[1])
@@ -605,7 +656,7 @@ static void settle(struct wsx_session *session, struct wsx_collecting *collectin
     if (session->cause != WSX_CAUSE_REPLACED)
         touch(session, pinfo);
     session->end_packet = pinfo->num;
-    session->end_time = wsx_now(pinfo);
+    session->end_time = wsx_state_time(pinfo);
     session->end_findings = findings_copy(collecting->findings);
     wsx_record_end(collecting, session->cause);
     wsx_connection_free(session->core);
@@ -642,6 +693,7 @@ bool wsx_state_has_unsettled(const struct wsx_session *session) {
 }
 
 void wsx_state_finish_at_eof(struct wsx_session *session, struct wsx_collecting *collecting) {
+    open_if_answered(session, NULL);
     if (session->opened && session->early)
         flush_early(collecting);
     if (session->opened)

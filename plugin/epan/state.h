@@ -94,6 +94,7 @@ struct wsx_session {
     const tcp_flow_t *client_flow; /* of tcp */
     struct wsx_position position[2];
     uint64_t answer_seen; /* bytes from the server before frames, as far as none are missing */
+    int64_t waiting_since[2]; /* ns since the epoch; 0: nothing waits */
     bool fin_seen[2];
     uint64_t fin_offset[2]; /* 0: not known */
     struct wsx_early *early, **early_end;
@@ -181,6 +182,8 @@ struct wsx_packet *wsx_state_packet(packet_info *pinfo);
 /* The same, NULL when nothing of WebSocket is in the packet. */
 struct wsx_packet *wsx_state_packet_peek(packet_info *pinfo);
 bool wsx_state_first_pass(const packet_info *pinfo);
+/* The packet's time, ns since the epoch. */
+int64_t wsx_state_time(const packet_info *pinfo);
 
 /* ---- sessions; first pass only, unless said otherwise ---- */
 
@@ -215,9 +218,16 @@ void wsx_state_anchor(struct wsx_session *session, enum wsx_direction direction,
 /* Offset of a TCP sequence number; *before is true when it lies before the direction's beginning. */
 uint64_t wsx_state_offset(struct wsx_session *session, enum wsx_direction direction,
                           uint32_t sequence, uint64_t *before);
-/* Bytes that came before the answer, from `offset` on. */
+/* How long pieces of this direction have waited for bytes before them, ns; 0 when none wait. */
+int64_t wsx_state_waited(const packet_info *pinfo, const struct wsx_session *session,
+                         enum wsx_direction direction);
+/* Bytes that came before the answer. sequence: of the first one; without TCP's numbers (position not
+ * known) they follow those before. */
 void wsx_state_early(packet_info *pinfo, struct wsx_session *session, enum wsx_direction direction,
-                     uint64_t offset, const uint8_t *bytes, size_t captured, uint64_t length);
+                     uint32_t sequence, const uint8_t *bytes, size_t captured, uint64_t length);
+/* Pieces of the direction that wait so, and since when (ns since the epoch, 0 for none). */
+unsigned wsx_state_early_count(const struct wsx_session *session, enum wsx_direction direction,
+                               int64_t *since);
 /* A FIN behind the direction's byte at `offset` (0: not known). */
 void wsx_state_fin(struct wsx_session *session, enum wsx_direction direction, uint64_t offset);
 

@@ -90,8 +90,6 @@ const struct wsx_finding *wsx_collect_take(struct wsx_collecting *collecting);
 /* Where the next finding goes, while the list is being made. */
 const struct wsx_finding **wsx_finding_next(const struct wsx_finding *finding);
 
-int64_t wsx_now(const packet_info *pinfo);
-
 /* records.c */
 void wsx_records_init(void);
 void wsx_records_cleanup(void);

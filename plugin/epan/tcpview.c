@@ -82,12 +82,22 @@ bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx
     return true;
 }
 
+/* A boolean preference of TCP's; `otherwise` where there is none of the name. */
+static bool tcp_preference(pref_t **preference, const char *name, bool otherwise) {
+    if (!*preference) {
+        module_t *module = prefs_find_module("tcp");
+        *preference = module ? prefs_find_preference(module, name) : NULL;
+    }
+    return *preference ? prefs_get_bool_value(*preference, pref_current) : otherwise;
+}
+
 uint32_t wsx_tcp_sequence(const struct tcp_analysis *tcp, uint32_t sequence) {
     static pref_t *preference;
-    if (!preference) {
-        module_t *module = prefs_find_module("tcp");
-        preference = module ? prefs_find_preference(module, "relative_sequence_numbers") : NULL;
-    }
-    bool relative = !preference || prefs_get_bool_value(preference, pref_current);
+    bool relative = tcp_preference(&preference, "relative_sequence_numbers", true);
     return relative && tcp->fwd ? sequence + tcp->fwd->base_seq : sequence;
+}
+
+bool wsx_tcp_reorders(void) {
+    static pref_t *preference;
+    return tcp_preference(&preference, "reassemble_out_of_order", false);
 }

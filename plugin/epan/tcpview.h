@@ -28,4 +28,7 @@ bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx
 /* The sequence number on the wire for one of struct tcpinfo, in the packet's own direction. */
 uint32_t wsx_tcp_sequence(const struct tcp_analysis *tcp, uint32_t sequence);
 
+/* The preference tcp.reassemble_out_of_order is on. */
+bool wsx_tcp_reorders(void);
+
 #endif

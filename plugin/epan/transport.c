@@ -16,6 +16,10 @@
 wsx_bool wsx_enhanced = TRUE;
 int wsx_tap = -1;
 
+/* Bytes that the other side has acknowledged may still come, when packets lie in the capture in
+ * another order than on the wire; not behind so many later segments, nor after so long. */
+#define WSX_ACKNOWLEDGED_SEGMENTS 12u
+#define WSX_ACKNOWLEDGED_NS INT64_C(200000000)
 /* Where no packet of the other side is in the capture, nothing is ever acknowledged: so many later
  * segments show that bytes were lost. */
 #define WSX_LATER_SEGMENTS 32u
@@ -47,14 +51,18 @@ static bool http_on_tcp(const packet_info *pinfo) {
 
 /* ---- bytes ---- */
 
-/* Up to where the other side has acknowledged this direction; 0 if that is not known. */
-static uint64_t acknowledged(struct wsx_session *session, enum wsx_direction direction) {
+/* Up to where bytes of this direction that are missing won't come any more; 0 if there are none. */
+static uint64_t given_up(packet_info *pinfo, struct wsx_session *session,
+                         enum wsx_direction direction) {
     const struct wsx_stream *stream = &session->core->side[direction].stream;
     const tcp_flow_t *peer = session->tcp->rev;
     if (!stream->queue || !peer || !peer->tcp_analyze_seq_info)
         return 0;
     if (!peer->tcp_analyze_seq_info->lastack)
         return stream->queue_count >= WSX_LATER_SEGMENTS ? UINT64_MAX : 0;
+    if (stream->queue_count < WSX_ACKNOWLEDGED_SEGMENTS &&
+        wsx_state_waited(pinfo, session, direction) < WSX_ACKNOWLEDGED_NS)
+        return 0;
     uint64_t before;
     return wsx_state_offset(session, direction, peer->tcp_analyze_seq_info->lastack, &before);
 }
@@ -80,7 +88,7 @@ static struct wsx_call *feed_tcp(tvbuff_t *tvb, packet_info *pinfo, struct wsx_s
             return NULL;
         return wsx_state_feed(pinfo, session, NULL, bytes, captured, length, direction, 0, 0);
     }
-    acked = acknowledged(session, direction);
+    acked = given_up(pinfo, session, direction);
     return wsx_state_feed(pinfo, session, tvb, bytes, captured, length, direction, offset, acked);
 }
 
@@ -145,27 +153,44 @@ static int dissect_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
 
 /* Bits of evidence that what comes behind a hole in the place of the answer is frames. */
 #define ANSWER_EVIDENCE 12
+/* So many of them, and the answer is lost. */
+#define WSX_ANSWER_SEGMENTS 4u
 
-/* The answer lies in bytes that were not captured: what comes from the server begins behind a hole,
- * and is no HTTP. */
-static bool answer_is_missing(tvbuff_t *tvb, packet_info *pinfo, struct wsx_session *session,
-                              const struct tcpinfo *info) {
+/* Bytes of the server where its answer is due. False: they lie behind a hole, and may be frames. */
+static bool is_answer(tvbuff_t *tvb, struct wsx_session *session, uint32_t sequence) {
     static const struct wsx_expectation expectation = {WSX_UNMASKED, true, false};
-    if (wsx_state_direction(session, pinfo) != WSX_SERVER_TO_CLIENT ||
-        !session->position[WSX_SERVER_TO_CLIENT].known)
-        return false;
-    uint64_t before, offset =
-                         wsx_state_offset(session, WSX_SERVER_TO_CLIENT,
-                                          wsx_tcp_sequence(session->tcp, info->seq), &before);
+    uint64_t before, offset = wsx_state_offset(session, WSX_SERVER_TO_CLIENT, sequence, &before);
     unsigned length = tvb_captured_length(tvb);
-    bool hole = offset > session->answer_seen;
-    if (!hole && offset + tvb_reported_length(tvb) > session->answer_seen)
-        session->answer_seen = offset + tvb_reported_length(tvb);
-    if (!hole || length < 2)
-        return false;
+    if (offset <= session->answer_seen) {
+        session->answer_seen = MAX(session->answer_seen, offset + tvb_reported_length(tvb));
+        return true;
+    }
+    if (length < 2)
+        return true;
     struct wsx_chain chain =
         wsx_chain_read(tvb_get_ptr(tvb, 0, (int)length), length, &expectation);
-    return chain.frames > 0 && chain.bits + (chain.ends_exactly ? WSX_EVIDENCE_SEGMENT_END : 0) >= ANSWER_EVIDENCE;
+    int bits = chain.bits + (chain.ends_exactly ? WSX_EVIDENCE_SEGMENT_END : 0);
+    return !chain.frames || bits < ANSWER_EVIDENCE;
+}
+
+/* First pass, the answer is due: keeps what may be frames. True when the answer was lost, and they
+ * are read without it. */
+static bool watch_pending(tvbuff_t *tvb, packet_info *pinfo, struct wsx_session *session,
+                          const struct tcpinfo *info) {
+    enum wsx_direction direction = wsx_state_direction(session, pinfo);
+    uint32_t sequence = wsx_tcp_sequence(session->tcp, info->seq);
+    unsigned captured = tvb_captured_length(tvb);
+    if (info->is_reassembled || !session->position[direction].known)
+        return false;
+    bool server = direction == WSX_SERVER_TO_CLIENT;
+    if (!server || !is_answer(tvb, session, sequence))
+        wsx_state_early(pinfo, session, direction, sequence,
+                        captured ? tvb_get_ptr(tvb, 0, (int)captured) : NULL, captured,
+                        tvb_reported_length(tvb));
+    int64_t since;
+    unsigned waiting = wsx_state_early_count(session, WSX_SERVER_TO_CLIENT, &since);
+    return waiting >= WSX_ANSWER_SEGMENTS ||
+           (waiting && wsx_state_time(pinfo) - since > WSX_ACKNOWLEDGED_NS);
 }
 
 /* HTTP in our place, as if TCP had called it. */
@@ -185,21 +210,10 @@ static int dissect_pending(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, 
         bool waits = session && info && !session->response_packet && !session->cause;
         if (waits && session->opened)
             return run(tvb, pinfo, tree, session, info);
-        if (waits && answer_is_missing(tvb, pinfo, session, info)) {
+        if (waits && watch_pending(tvb, pinfo, session, info)) {
             wsx_state_open_unanswered(pinfo, session);
             take_tcp(pinfo, session, tcp_handle);
-            return run(tvb, pinfo, tree, session, info);
-        }
-        if (waits && wsx_state_direction(session, pinfo) == WSX_CLIENT_TO_SERVER &&
-            !info->is_reassembled) {
-            unsigned captured = tvb_captured_length(tvb);
-            uint64_t before,
-                offset = wsx_state_offset(session, WSX_CLIENT_TO_SERVER,
-                                          wsx_tcp_sequence(session->tcp, info->seq), &before);
-            if (!before)
-                wsx_state_early(pinfo, session, WSX_CLIENT_TO_SERVER, offset,
-                                captured ? tvb_get_ptr(tvb, 0, (int)captured) : NULL, captured,
-                                tvb_reported_length(tvb));
+            wsx_state_packet(pinfo)->session = session;
         }
     } else {
         struct wsx_call *call = wsx_state_recall(pinfo, tvb_reported_length(tvb));
@@ -320,17 +334,18 @@ static wsx_bool heuristic(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, v
 
 /* ---- behind every packet ---- */
 
-/* A segment that TCP did not hand on, because it was late: it fills a hole. */
+/* A segment that TCP did not hand on: because it was late, or (with tcp.reassemble_out_of_order)
+ * because an earlier one is missing. */
 static void feed_held_back(packet_info *pinfo, struct wsx_session *session,
                            const struct wsx_tcp_view *view, tvbuff_t *tvb, proto_tree *tree) {
     enum wsx_direction direction = wsx_state_direction(session, pinfo);
     const struct wsx_stream *stream = &session->core->side[direction].stream;
     uint64_t before, offset = wsx_state_offset(session, direction, view->sequence, &before);
-    if (!stream->queue || before || offset + view->length <= stream->next)
+    if (before || offset + view->length <= stream->next)
         return;
     struct wsx_call *call =
         wsx_state_feed(pinfo, session, NULL, view->payload, view->captured, view->length, direction,
-                       offset, acknowledged(session, direction));
+                       offset, given_up(pinfo, session, direction));
     wsx_show_call(call, tvb, pinfo, tree);
 }
 
@@ -353,7 +368,8 @@ static struct wsx_session *watch_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tr
     struct wsx_session *session = packet ? packet->session : NULL;
     bool called = packet && packet->called;
     uint8_t flags = wsx_tcp_flags(pinfo);
-    if (!(flags & (TH_FIN | TH_RST)) && (called || !wsx_sessions_waiting))
+    bool held_back = !called && (wsx_sessions_waiting || wsx_tcp_reorders());
+    if (!(flags & (TH_FIN | TH_RST)) && !held_back)
         return session;
     if (!session)
         session = wsx_state_find(pinfo);

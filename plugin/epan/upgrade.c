@@ -52,6 +52,7 @@ static size_t find_start(const uint8_t *bytes, size_t length, bool request) {
 static void take_rest(packet_info *pinfo, struct wsx_session *session, const struct source *source,
                       size_t end) {
     size_t rest = source->whole - end, length = rest;
+    uint32_t sequence = 0;
     const uint8_t *bytes = source->bytes + end;
     if (!source->encrypted && session->tcp) {
         struct wsx_tcp_view view;
@@ -63,10 +64,10 @@ static void take_rest(packet_info *pinfo, struct wsx_session *session, const str
             length = view.length > behind ? view.length - behind : 0;
             rest = view.captured > behind ? view.captured - behind : 0;
         }
-        uint32_t sequence = view.sequence + view.length - (uint32_t)length;
+        sequence = view.sequence + view.length - (uint32_t)length;
         wsx_state_anchor(session, WSX_CLIENT_TO_SERVER, sequence);
     }
-    wsx_state_early(pinfo, session, WSX_CLIENT_TO_SERVER, 0, bytes, rest, length);
+    wsx_state_early(pinfo, session, WSX_CLIENT_TO_SERVER, sequence, bytes, rest, length);
 }
 
 static bool take_request(packet_info *pinfo, const struct source *source) {
