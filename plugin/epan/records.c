@@ -362,24 +362,11 @@ static void call_tail(struct wsx_call *call, struct wsx_session *session,
     kept->part = call->part = session->part[call->direction];
 }
 
-static void waiting_changed(const struct wsx_session *session, bool waited) {
-    bool waits = session->core && (session->core->side[0].stream.queue != NULL ||
-                                   session->core->side[1].stream.queue != NULL);
-    if (waits != waited)
-        wsx_sessions_waiting += waits ? 1u : -1u;
-}
-
-static bool is_waiting(const struct wsx_session *session) {
-    return session->core && (session->core->side[0].stream.queue != NULL ||
-                             session->core->side[1].stream.queue != NULL);
-}
-
 struct wsx_call *wsx_state_feed(packet_info *pinfo, struct wsx_session *session, tvbuff_t *tvb,
                                 const uint8_t *bytes, size_t captured, uint64_t length,
                                 enum wsx_direction direction, uint64_t offset, uint64_t acked) {
     struct wsx_collecting collecting;
     struct wsx_call *call = call_new(pinfo, session, direction);
-    bool waited = is_waiting(session);
     uint32_t first = record_count;
     wsx_collect_init(&collecting, session, pinfo);
     collecting.bytes = tvb ? bytes : NULL;
@@ -397,7 +384,6 @@ struct wsx_call *wsx_state_feed(packet_info *pinfo, struct wsx_session *session,
         session->waiting_since[direction] = 0;
     else if (!session->waiting_since[direction])
         session->waiting_since[direction] = wsx_state_time(pinfo);
-    waiting_changed(session, waited);
     call->first = first + 1;
     call->count = record_count - first - 1;
     if (tvb && call_is_its_frame(first, &session->core->side[direction].stream))
@@ -416,13 +402,10 @@ struct wsx_call *wsx_state_settle(packet_info *pinfo, struct wsx_session *sessio
     struct wsx_collecting collecting;
     if (!wsx_state_has_unsettled(session))
         return NULL;
-    bool waited = session && is_waiting(session);
     uint32_t first = record_count;
     struct wsx_session *owner = session ? session : sessions_any();
     call_begin(owner, pinfo, 0, 0)->flags = WSX_FLAG_SETTLED;
     struct wsx_session *settled = wsx_state_settle_one(pinfo, session, &collecting);
-    if (session)
-        waiting_changed(session, waited);
     if (record_count == first + 1) {
         record_count = first;
         return NULL;

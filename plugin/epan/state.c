@@ -15,7 +15,7 @@
 unsigned wsx_limit_frame_mib = 256, wsx_limit_message_mib = 256, wsx_limit_inflated_mib = 64,
          wsx_limit_ratio = 200;
 wsx_bool wsx_group_enabled[WSX_GROUP_COUNT] = {TRUE, TRUE, TRUE, TRUE, TRUE, TRUE};
-unsigned wsx_sessions_open, wsx_sessions_waiting;
+unsigned wsx_sessions_open;
 
 /* Inflated bytes counted at most, for a message over its limit. */
 #define WSX_INFLATE_HARD (UINT64_C(1) << 30)
@@ -109,7 +109,7 @@ static void state_cleanup(void) {
     if (pass.scope)
         wmem_destroy_allocator(pass.scope);
     memset(&pass, 0, sizeof pass);
-    wsx_sessions_open = wsx_sessions_waiting = 0;
+    wsx_sessions_open = 0;
 }
 
 void wsx_state_register(void) {

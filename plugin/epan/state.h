@@ -187,8 +187,8 @@ int64_t wsx_state_time(const packet_info *pinfo);
 
 /* ---- sessions; first pass only, unless said otherwise ---- */
 
-/* How many sessions are not at their end, and how many of those wait for missing bytes. */
-extern unsigned wsx_sessions_open, wsx_sessions_waiting;
+/* How many sessions are not at their end. */
+extern unsigned wsx_sessions_open;
 
 /* The latest session of this packet's TCP connection; NULL when there is none. */
 struct wsx_session *wsx_state_find(packet_info *pinfo);

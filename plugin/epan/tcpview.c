@@ -35,17 +35,18 @@ static unsigned next_header(const packet_info *pinfo, const uint8_t *bytes, unsi
     return length;
 }
 
-uint8_t wsx_tcp_flags(packet_info *pinfo) {
-    unsigned length = 0, at = 0;
+unsigned wsx_tcp_flags(packet_info *pinfo) {
+    unsigned length = 0, at = 0, flags = 0;
     const uint8_t *bytes = packet_bytes(pinfo, &length);
-    uint8_t flags = 0;
     if (!bytes)
-        return 0xFF;
+        return 0x1FF;
     while ((at = next_header(pinfo, bytes, length, at)) < length) {
         flags |= bytes[at + 13];
+        if (at + (bytes[at + 12] >> 4) * 4u < length)
+            flags |= WSX_TCP_PAYLOAD;
         at++;
     }
-    return flags ? flags : 0xFF;
+    return flags ? flags : 0x1FF;
 }
 
 /* What the analysis knows of this very packet; NULL if it knows nothing. */
@@ -82,22 +83,12 @@ bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx
     return true;
 }
 
-/* A boolean preference of TCP's; `otherwise` where there is none of the name. */
-static bool tcp_preference(pref_t **preference, const char *name, bool otherwise) {
-    if (!*preference) {
-        module_t *module = prefs_find_module("tcp");
-        *preference = module ? prefs_find_preference(module, name) : NULL;
-    }
-    return *preference ? prefs_get_bool_value(*preference, pref_current) : otherwise;
-}
-
 uint32_t wsx_tcp_sequence(const struct tcp_analysis *tcp, uint32_t sequence) {
     static pref_t *preference;
-    bool relative = tcp_preference(&preference, "relative_sequence_numbers", true);
+    if (!preference) {
+        module_t *module = prefs_find_module("tcp");
+        preference = module ? prefs_find_preference(module, "relative_sequence_numbers") : NULL;
+    }
+    bool relative = !preference || prefs_get_bool_value(preference, pref_current);
     return relative && tcp->fwd ? sequence + tcp->fwd->base_seq : sequence;
-}
-
-bool wsx_tcp_reorders(void) {
-    static pref_t *preference;
-    return tcp_preference(&preference, "reassemble_out_of_order", false);
 }

@@ -18,17 +18,15 @@ struct wsx_tcp_view {
     uint32_t captured;
 };
 
-/* Flags that any TCP header of this packet may have: a quick look, that errs on the side of more.
- */
-uint8_t wsx_tcp_flags(packet_info *pinfo);
+/* Flags that any TCP header of this packet may have, and this one where bytes may follow it: a quick
+ * look, that errs on the side of more. */
+#define WSX_TCP_PAYLOAD 0x100u
+unsigned wsx_tcp_flags(packet_info *pinfo);
 
 /* The packet's TCP header. False where it can't be found for certain. */
 bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx_tcp_view *view);
 
 /* The sequence number on the wire for one of struct tcpinfo, in the packet's own direction. */
 uint32_t wsx_tcp_sequence(const struct tcp_analysis *tcp, uint32_t sequence);
-
-/* The preference tcp.reassemble_out_of_order is on. */
-bool wsx_tcp_reorders(void);
 
 #endif

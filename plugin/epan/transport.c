@@ -367,9 +367,8 @@ static struct wsx_session *watch_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tr
                                      struct wsx_packet *packet) {
     struct wsx_session *session = packet ? packet->session : NULL;
     bool called = packet && packet->called;
-    uint8_t flags = wsx_tcp_flags(pinfo);
-    bool held_back = !called && (wsx_sessions_waiting || wsx_tcp_reorders());
-    if (!(flags & (TH_FIN | TH_RST)) && !held_back)
+    unsigned flags = wsx_tcp_flags(pinfo);
+    if (!(flags & (TH_FIN | TH_RST)) && (called || !(flags & WSX_TCP_PAYLOAD)))
         return session;
     if (!session)
         session = wsx_state_find(pinfo);
