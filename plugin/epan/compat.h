@@ -49,6 +49,15 @@ static inline bool wsx_field_wanted(int hf) {
     return proto_registrar_get_nth((unsigned)hf)->ref_type == HF_REF_TYPE_DIRECT;
 }
 
+/* A data source's name; wmem_free it from no pool. */
+static inline char *wsx_data_source_name(const struct data_source *source) {
+#if WSX_VERSION >= 406
+    return get_data_source_description(source);
+#else
+    return get_data_source_name(source);
+#endif
+}
+
 /* Sets a string value that may hold U+0000; add_string cuts there. Only for an item that is our
  * field's own. */
 static inline void wsx_item_set_text(proto_item *item, int hf, const uint8_t *bytes,

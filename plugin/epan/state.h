@@ -164,6 +164,7 @@ struct wsx_packet {
     bool called;   /* the packet's dissection handed us bytes */
     bool fin_told; /* and said whether a FIN is behind them */
     bool columns;  /* the Info column is ours */
+    wmem_list_t *tvbs; /* first pass: data sources that we were called with */
 };
 
 void wsx_state_register(void);

@@ -135,6 +135,10 @@ static int dissect_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, 
     wsx_state_enter(pinfo);
     struct wsx_session *session = NULL;
     if (wsx_state_first_pass(pinfo)) {
+        struct wsx_packet *packet = wsx_state_packet(pinfo);
+        if (!packet->tvbs)
+            packet->tvbs = wmem_list_new(pinfo->pool);
+        wmem_list_append(packet->tvbs, tvb_get_ds_tvb(tvb));
         wsx_upgrade_scan(pinfo);
         session = wsx_state_find(pinfo);
         if (session && !session->opened)
@@ -423,6 +427,8 @@ static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
             watch_tcp(tvb, pinfo, tree, wsx_state_packet_peek(pinfo));
         session = session ? session : of_packet;
     }
+    if (session && session->encrypted && has_layer(pinfo, proto_tls))
+        wsx_upgrade_rest(pinfo, session);
     settle(tvb, pinfo, tree, session);
 }
 

@@ -20,4 +20,9 @@ void wsx_transport_handoff(void);
  * nothing when the packet's connection needs none. */
 void wsx_upgrade_scan(packet_info *pinfo);
 
+struct wsx_session;
+/* The same under TLS, behind the dissection: records with frames that HTTP took for its own, because
+ * they lie in the answer's packet or came before it. */
+void wsx_upgrade_rest(packet_info *pinfo, struct wsx_session *session);
+
 #endif

@@ -116,6 +116,61 @@ static bool take_response(packet_info *pinfo, struct wsx_session *session,
     return false;
 }
 
+/* ---- what HTTP does not hand on under TLS ---- */
+
+/* A record of TLS that holds frames, as far as can be told: the records of a handshake are data
+ * sources of the same name. */
+static bool may_be_frames(const uint8_t *bytes, size_t length, bool client) {
+    const struct wsx_expectation expectation = {client ? WSX_MASKED : WSX_UNMASKED, true, true};
+    return wsx_chain_read(bytes, length, &expectation).bits >= 0;
+}
+
+static bool is_tls_record(const struct data_source *source) {
+    char *name = wsx_data_source_name(source);
+    bool is = name && g_str_has_prefix(name, "Decrypted TLS");
+    wmem_free(NULL, name);
+    return is;
+}
+
+/* The packet's next TLS record that nobody has handed to us; NULL behind the last. `list`: where to
+ * go on. */
+static tvbuff_t *next_record(packet_info *pinfo, GSList **list) {
+    const struct wsx_packet *packet = wsx_state_packet(pinfo);
+    while (*list) {
+        const struct data_source *source = (*list)->data;
+        tvbuff_t *tvb = get_data_source_tvb(source);
+        *list = (*list)->next;
+        bool taken = packet->tvbs && wmem_list_find(packet->tvbs, tvb);
+        if (!taken && tvb_captured_length(tvb) && is_tls_record(source))
+            return tvb;
+    }
+    return NULL;
+}
+
+static bool holds_head(tvbuff_t *tvb) {
+    size_t length = MIN(tvb_captured_length(tvb), 2048);
+    const uint8_t *bytes = tvb_get_ptr(tvb, 0, (int)length);
+    return find_start(bytes, length, true) < length || find_start(bytes, length, false) < length;
+}
+
+void wsx_upgrade_rest(packet_info *pinfo, struct wsx_session *session) {
+    enum wsx_direction direction = wsx_state_direction(session, pinfo);
+    bool waits = !session->opened && !session->response_packet && !session->cause;
+    if (!session->encrypted || session->http != WSX_HTTP_1 ||
+        !(waits ? direction == WSX_CLIENT_TO_SERVER : session->response_packet == pinfo->num))
+        return;
+    bool head_seen = waits && session->request_packet != pinfo->num;
+    GSList *list = pinfo->data_src;
+    for (tvbuff_t *tvb; (tvb = next_record(pinfo, &list)) != NULL;) {
+        unsigned length = tvb_captured_length(tvb);
+        const uint8_t *bytes = tvb_get_ptr(tvb, 0, (int)length);
+        if (!head_seen)
+            head_seen = holds_head(tvb);
+        else if (may_be_frames(bytes, length, direction == WSX_CLIENT_TO_SERVER))
+            wsx_state_early(pinfo, session, direction, 0, bytes, length, length);
+    }
+}
+
 /* A request that is waiting for its answer; an earlier connection of the conversation does not
  * count. */
 static struct wsx_session *waiting(struct wsx_session *latest) {
