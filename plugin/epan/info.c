@@ -59,110 +59,145 @@ const char *wsx_cause_name(enum wsx_cause cause) {
     return names[cause];
 }
 
-static void append_character(wmem_strbuf_t *text, gunichar c) {
+static void append_number(GString *text, uint64_t value) {
+    char digits[20];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + value % 10);
+    while (value /= 10);
+    g_string_append_len(text, digits + at, (gssize)(sizeof digits - at));
+}
+
+static void append_character(GString *text, gunichar c) {
     if (c == '\n')
-        wmem_strbuf_append(text, "\\n");
+        g_string_append(text, "\\n");
     else if (c == '\r')
-        wmem_strbuf_append(text, "\\r");
+        g_string_append(text, "\\r");
     else if (c == '\t')
-        wmem_strbuf_append(text, "\\t");
-    else if (!g_unichar_isprint(c) && c != ' ' && c < 0x100)
-        wmem_strbuf_append_printf(text, "\\x%02x", c);
+        g_string_append(text, "\\t");
+    else if (!g_unichar_isprint(c) && c < 0x100)
+        g_string_append_printf(text, "\\x%02x", c);
     else if (g_unichar_iscntrl(c) || g_unichar_type(c) == G_UNICODE_FORMAT ||
              g_unichar_type(c) == G_UNICODE_LINE_SEPARATOR ||
              g_unichar_type(c) == G_UNICODE_PARAGRAPH_SEPARATOR)
-        wmem_strbuf_append_printf(text, "\\u%04x", c);
+        g_string_append_printf(text, "\\u%04x", c);
     else
-        wmem_strbuf_append_unichar(text, c);
+        g_string_append_unichar(text, c);
 }
 
-const char *wsx_preview(wmem_allocator_t *pool, const uint8_t *bytes, size_t length,
-                        unsigned characters) {
-    wmem_strbuf_t *text = wmem_strbuf_new(pool, NULL);
+static bool is_plain(uint8_t byte) { return byte >= 0x20 && byte < 0x7F; }
+
+void wsx_preview_append(GString *text, const uint8_t *bytes, size_t length, unsigned characters) {
     size_t at = 0;
-    for (unsigned shown = 0; at < length && shown < characters; shown++) {
-        if (bytes[at] >= 0x20 && bytes[at] < 0x7F) {
-            wmem_strbuf_append_c(text, (char)bytes[at++]);
-            continue;
+    for (unsigned shown = 0; at < length && shown < characters;) {
+        size_t run = at;
+        while (run < length && shown < characters && is_plain(bytes[run])) {
+            run++;
+            shown++;
         }
+        g_string_append_len(text, (const char *)bytes + at, (gssize)(run - at));
+        at = run;
+        if (at == length || shown == characters)
+            break;
         gunichar c = g_utf8_get_char_validated((const char *)bytes + at, (gssize)(length - at));
         bool bad = c > 0x10FFFF || (!c && bytes[at]);
         if (bad)
-            wmem_strbuf_append_printf(text, "\\x%02x", bytes[at]);
+            g_string_append_printf(text, "\\x%02x", bytes[at]);
         else
             append_character(text, c);
         at += bad ? 1 : (size_t)g_unichar_to_utf8(c, NULL);
+        shown++;
     }
     if (at < length)
-        wmem_strbuf_append(text, "\xe2\x80\xa6");
-    return wmem_strbuf_get_str(text);
+        g_string_append(text, "\xe2\x80\xa6");
 }
 
-static const char *arrow(enum wsx_direction direction) {
-    return direction == WSX_CLIENT_TO_SERVER ? "\xe2\x86\x92" : "\xe2\x86\x90";
+/* Arrow, name, and the length in brackets. */
+static void append_head(GString *text, const struct wsx_item *item, const char *name,
+                        const char *more, uint64_t length) {
+    g_string_append(text, item->direction == WSX_CLIENT_TO_SERVER ? "\xe2\x86\x92 "
+                                                                  : "\xe2\x86\x90 ");
+    g_string_append(text, name);
+    g_string_append(text, more);
+    g_string_append_len(text, " [", 2);
+    append_number(text, length);
+    g_string_append_c(text, ']');
 }
 
-static const char *partly(const struct wsx_item *item) {
-    return item->have < item->header.payload_length ? " incomplete" : "";
-}
-
-static const char *info_close(const struct wsx_item *item, packet_info *pinfo) {
-    if (item->have < 2)
-        return wmem_strdup_printf(pinfo->pool, "%s Close%s", arrow(item->direction),
-                                  item->have ? " (body of one byte)" : "");
+static void append_close(GString *text, const struct wsx_item *item, packet_info *pinfo) {
+    g_string_append(text, item->direction == WSX_CLIENT_TO_SERVER ? "\xe2\x86\x92 Close"
+                                                                  : "\xe2\x86\x90 Close");
+    if (item->have < 2) {
+        g_string_append(text, item->have ? " (body of one byte)" : "");
+        return;
+    }
     const uint8_t *body = wsx_item_payload(item, pinfo, item->have);
     unsigned code = (unsigned)body[0] << 8 | body[1];
-    const char *reason =
-        item->have > 2 ? wsx_preview(pinfo->pool, body + 2, item->have - 2, WSX_PREVIEW) : NULL;
-    return wmem_strdup_printf(pinfo->pool, "%s Close %u %s%s%s%s", arrow(item->direction), code,
-                              wsx_close_name(code), reason ? " \"" : "", reason ? reason : "",
-                              reason ? "\"" : "");
+    g_string_append_printf(text, " %u %s", code, wsx_close_name(code));
+    if (item->have == 2)
+        return;
+    g_string_append(text, " \"");
+    wsx_preview_append(text, body + 2, item->have - 2, WSX_PREVIEW);
+    g_string_append_c(text, '"');
 }
 
-static const char *info_message(const struct wsx_item *item, packet_info *pinfo) {
+static void append_message(GString *text, const struct wsx_item *item, packet_info *pinfo) {
     const struct wsx_message *message = item->message;
-    const char *type = message->text ? "Text" : "Binary";
-    const char *state = message->raw          ? " not decompressed"
-                        : message->incomplete ? " incomplete"
-                                              : "";
-    uint64_t length = message->length_known ? message->length : message->have;
+    append_head(text, item, message->text ? "Text" : "Binary", "",
+                message->length_known ? message->length : message->have);
+    g_string_append(text, message->raw          ? " not decompressed"
+                          : message->incomplete ? " incomplete"
+                                                : "");
     if (!message->text || message->raw || !message->have)
-        return wmem_strdup_printf(pinfo->pool, "%s %s [%" PRIu64 "]%s", arrow(item->direction),
-                                  type, length, state);
-    size_t look = MIN(message->have, WSX_PREVIEW * 4);
-    const char *text =
-        wsx_preview(pinfo->pool, wsx_item_message(item, pinfo, look), look, WSX_PREVIEW);
-    return wmem_strdup_printf(pinfo->pool, "%s %s [%" PRIu64 "]%s %s", arrow(item->direction), type,
-                              length, state, text);
+        return;
+    size_t look = MIN(message->have, WSX_PREVIEW * 4 + 4);
+    g_string_append_c(text, ' ');
+    wsx_preview_append(text, wsx_item_message(item, pinfo, look), look, WSX_PREVIEW);
 }
 
-static const char *info_frame(const struct wsx_item *item, packet_info *pinfo) {
-    if (item->message)
-        return info_message(item, pinfo);
-    if (item->item == WSX_ITEM_CLOSE)
-        return info_close(item, pinfo);
-    return wmem_strdup_printf(pinfo->pool, "%s %s%s [%" PRIu64 "]%s", arrow(item->direction),
-                              wsx_opcode_name(wsx_header_opcode(&item->header)),
-                              item->item == WSX_ITEM_FRAGMENT ? " fragment" : "",
-                              item->header.payload_length, partly(item));
+static void append_frame(GString *text, const struct wsx_item *item, packet_info *pinfo) {
+    if (item->message) {
+        append_message(text, item, pinfo);
+    } else if (item->item == WSX_ITEM_CLOSE) {
+        append_close(text, item, pinfo);
+    } else {
+        append_head(text, item, wsx_opcode_name(wsx_header_opcode(&item->header)),
+                    item->item == WSX_ITEM_FRAGMENT ? " fragment" : "",
+                    item->header.payload_length);
+        if (item->have < item->header.payload_length)
+            g_string_append(text, " incomplete");
+    }
+}
+
+void wsx_info_append(GString *text, const struct wsx_item *item, packet_info *pinfo) {
+    switch (item->kind) {
+    case WSX_KIND_FRAME:
+        append_frame(text, item, pinfo);
+        break;
+    case WSX_KIND_BROKEN:
+        append_head(text, item, item->message->text ? "Text" : "Binary", ", not finished",
+                    item->message->have);
+        break;
+    case WSX_KIND_NOTE:
+        g_string_append(text, item->direction == WSX_CLIENT_TO_SERVER ? "\xe2\x86\x92 ["
+                                                                      : "\xe2\x86\x90 [");
+        if (item->missing)
+            g_string_append_printf(text, "%" PRIu64 " bytes not captured]", item->missing);
+        else
+            g_string_append(text, "framing]");
+        break;
+    case WSX_KIND_END:
+        g_string_append_printf(text, "[connection ended: %s]", wsx_cause_name(item->cause));
+        break;
+    default:
+        break;
+    }
 }
 
 const char *wsx_info(const struct wsx_item *item, packet_info *pinfo) {
-    switch (item->kind) {
-    case WSX_KIND_FRAME:
-        return info_frame(item, pinfo);
-    case WSX_KIND_BROKEN:
-        return wmem_strdup_printf(pinfo->pool, "%s unfinished %s [%zu]", arrow(item->direction),
-                                  item->message->text ? "Text" : "Binary", item->message->have);
-    case WSX_KIND_NOTE:
-        if (item->missing)
-            return wmem_strdup_printf(pinfo->pool, "%s [%" PRIu64 " bytes not captured]",
-                                      arrow(item->direction), item->missing);
-        return wmem_strdup_printf(pinfo->pool, "%s [framing]", arrow(item->direction));
-    case WSX_KIND_END:
-        return wmem_strdup_printf(pinfo->pool, "[connection ended: %s]",
-                                  wsx_cause_name(item->cause));
-    default:
-        return "";
-    }
+    GString *text = g_string_new(NULL);
+    wsx_info_append(text, item, pinfo);
+    const char *copy = wmem_strdup(pinfo->pool, text->str);
+    g_string_free(text, TRUE);
+    return copy;
 }

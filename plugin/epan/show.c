@@ -372,12 +372,45 @@ static void draw_searching(struct canvas *canvas) {
 
 /* ---- a call ---- */
 
-static void info_part(const struct wsx_call *call, packet_info *pinfo) {
-    const char *arrow = call->direction == WSX_CLIENT_TO_SERVER ? "\xe2\x86\x92" : "\xe2\x86\x90";
+/* Characters that the Info column can hold (COL_MAX_INFO_LEN); more is not written. */
+#define INFO_MAX 4096u
+
+static void info_separate(GString *info) {
+    if (info->len)
+        g_string_append_len(info, ", ", 2);
+}
+
+static void info_item(GString *info, const struct wsx_item *item, packet_info *pinfo) {
+    if (item->kind == WSX_KIND_END || info->len > INFO_MAX)
+        return;
+    info_separate(info);
+    wsx_info_append(info, item, pinfo);
+}
+
+static void info_part(GString *info, const struct wsx_call *call) {
+    if (info->len > INFO_MAX || (!call->part_index && !call->searching))
+        return;
+    info_separate(info);
+    g_string_append(info, call->direction == WSX_CLIENT_TO_SERVER ? "\xe2\x86\x92 "
+                                                                  : "\xe2\x86\x90 ");
     if (call->part_index)
-        col_append_fstr(pinfo->cinfo, COL_INFO, "%s [part of frame %u]", arrow, call->part_index);
-    else if (call->searching)
-        col_append_fstr(pinfo->cinfo, COL_INFO, "%s [framing not known]", arrow);
+        g_string_append_printf(info, "[part of frame %u]", call->part_index);
+    else
+        g_string_append(info, "[framing not known]");
+}
+
+/* What a call gave, behind what earlier calls of the packet gave. */
+static void info_put(const GString *info, packet_info *pinfo, struct wsx_packet *packet) {
+    if (!info->len)
+        return;
+    if (!packet->columns) {
+        col_set_str(pinfo->cinfo, COL_PROTOCOL, "WebSocket");
+        col_clear(pinfo->cinfo, COL_INFO);
+    } else {
+        col_append_str(pinfo->cinfo, COL_INFO, ", ");
+    }
+    col_append_str(pinfo->cinfo, COL_INFO, info->str);
+    packet->columns = true;
 }
 
 /* A message whose dissector keeps state of its own has to see it, tree or no tree. */
@@ -407,43 +440,36 @@ void wsx_show_call(const struct wsx_call *call, tvbuff_t *tvb, packet_info *pinf
                    proto_tree *tree) {
     struct canvas canvas = {call, tvb, pinfo, tree};
     struct wsx_packet *packet = wsx_state_packet(pinfo);
-    bool ours = wmem_array_get_count(packet->items) > 0 || packet->columns;
+    GString *info = pinfo->cinfo ? g_string_sized_new(256) : NULL;
     bool end_only = true;
     for (uint32_t i = 0; i < call->count; i++) {
         struct wsx_item item;
         wsx_state_item(call, i, tvb, pinfo, &item);
         wmem_array_append_one(packet->items, item);
         end_only = end_only && item.kind == WSX_KIND_END;
-        if (pinfo->cinfo && item.kind != WSX_KIND_END && i < wsx_frames_drawn) {
-            if (!ours) {
-                col_set_str(pinfo->cinfo, COL_PROTOCOL, "WebSocket");
-                col_clear(pinfo->cinfo, COL_INFO);
-            } else {
-                col_append_str(pinfo->cinfo, COL_INFO, ", ");
-            }
-            ours = true;
-            col_append_str(pinfo->cinfo, COL_INFO, wsx_info(&item, pinfo));
-        }
-        show_item(&canvas, &item, i < wsx_frames_drawn);
+        if (info)
+            info_item(info, &item, pinfo);
     }
-    if ((call->part_index || call->searching) && end_only && pinfo->cinfo) {
-        col_set_str(pinfo->cinfo, COL_PROTOCOL, "WebSocket");
-        if (!ours)
-            col_clear(pinfo->cinfo, COL_INFO);
-        else
-            col_append_str(pinfo->cinfo, COL_INFO, ", ");
-        info_part(call, pinfo);
-        ours = true;
+    if (info) {
+        if (end_only)
+            info_part(info, call);
+        /* before the dissectors of messages, which add their own words */
+        info_put(info, pinfo, packet);
+        g_string_free(info, TRUE);
     }
-    packet->columns = ours;
-    if (tree && call->count > wsx_frames_drawn)
+    unsigned first = wmem_array_get_count(packet->items) - call->count;
+    for (uint32_t i = 0; i < call->count; i++)
+        show_item(&canvas, wmem_array_index(packet->items, first + i), i < wsx_frames_drawn);
+    if (!tree)
+        return;
+    if (call->count > wsx_frames_drawn)
         proto_tree_add_subtree_format(tree, tvb, 0, 0, ett_wsx_part, NULL,
                                       "WebSocket: %u more frames, not drawn (preference "
                                       "websocket.frames_drawn)",
                                       call->count - wsx_frames_drawn);
-    if (tree && call->part_index)
+    if (call->part_index)
         draw_part(&canvas);
-    else if (tree && call->searching)
+    else if (call->searching)
         draw_searching(&canvas);
 }
 

@@ -162,7 +162,7 @@ struct wsx_packet {
     wmem_array_t *items; /* struct wsx_item */
     struct wsx_session *session; /* first pass: of the last call */
     bool called;   /* the packet's dissection handed us bytes */
-    bool fin_told; /* and said whether a FIN is behind them */
+    bool end_told; /* and said whether a FIN is behind them; there is no RST */
     bool columns;  /* the Info column is ours */
     wmem_list_t *tvbs; /* first pass: data sources that we were called with */
 };

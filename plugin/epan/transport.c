@@ -76,7 +76,7 @@ static struct wsx_call *feed_tcp(tvbuff_t *tvb, packet_info *pinfo, struct wsx_s
                          session, direction, wsx_tcp_sequence(session->tcp, info->seq), &before);
     if (info->flags & TH_FIN)
         wsx_state_fin(session, direction, offset + length - before);
-    wsx_state_packet(pinfo)->fin_told = true;
+    wsx_state_packet(pinfo)->end_told = !(info->flags & TH_RST);
     /* what lies before the direction's beginning is not WebSocket's: it is known and dropped */
     uint64_t acked = 0;
     if (before) {
@@ -354,11 +354,11 @@ static void feed_held_back(packet_info *pinfo, struct wsx_session *session,
 }
 
 static void watch_end(packet_info *pinfo, struct wsx_session *session,
-                      const struct wsx_tcp_view *view, bool fin_told) {
+                      const struct wsx_tcp_view *view) {
     enum wsx_direction direction = wsx_state_direction(session, pinfo);
     if (view->flags & TH_RST) {
         wsx_state_end(session, WSX_CAUSE_RST);
-    } else if ((view->flags & TH_FIN) && !fin_told) {
+    } else if (view->flags & TH_FIN) {
         uint64_t before = 0, offset = 0;
         if (session->direct && session->position[direction].known)
             offset = wsx_state_offset(session, direction, view->sequence, &before) + view->length;
@@ -371,6 +371,8 @@ static struct wsx_session *watch_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tr
                                      struct wsx_packet *packet) {
     struct wsx_session *session = packet ? packet->session : NULL;
     bool called = packet && packet->called;
+    if (packet && packet->end_told)
+        return session;
     unsigned flags = wsx_tcp_flags(pinfo);
     if (!(flags & (TH_FIN | TH_RST)) && (called || !(flags & WSX_TCP_PAYLOAD)))
         return session;
@@ -383,7 +385,7 @@ static struct wsx_session *watch_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tr
         return session;
     if (!called && session->core && session->direct && view.length)
         feed_held_back(pinfo, session, &view, tvb, tree);
-    watch_end(pinfo, session, &view, packet && packet->fin_told);
+    watch_end(pinfo, session, &view);
     return session;
 }
 
