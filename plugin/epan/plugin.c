@@ -85,6 +85,7 @@ static void register_all(void) {
     register_preferences();
     wsx_transport_register();
     wsx_tap_messages_register();
+    wsx_tap_check_register();
 }
 
 static void handoff_all(void) {

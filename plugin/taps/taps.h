@@ -7,7 +7,31 @@
 #ifndef WSX_TAPS_H
 #define WSX_TAPS_H
 
+#include "epan/state.h"
+
 /* -z websocket,messages[,FILE[,FILTER]]: JSON Lines. */
 void wsx_tap_messages_register(void);
+/* -z websocket,check[,SEVERITY]: one line a finding. */
+void wsx_tap_check_register(void);
+
+/* ---- common.c ---- */
+
+typedef void (*wsx_finding_visit)(const struct wsx_session *session,
+                                  const struct wsx_finding *finding, uint32_t packet, void *data);
+typedef void (*wsx_item_visit)(const struct wsx_item *item, packet_info *pinfo, void *data);
+
+/* Each finding of a packet once: those of its handshakes, then those of its items. */
+void wsx_taps_findings(const struct wsx_packet *packet, packet_info *pinfo, wsx_finding_visit visit,
+                       void *data);
+void wsx_taps_item_findings(const struct wsx_item *item, wsx_finding_visit visit, void *data);
+/* In the words of the expert item. For g_free. */
+char *wsx_taps_finding_text(const struct wsx_finding *finding);
+
+/* True in a program that draws its statistics once, at the end of the file. A window may be drawn
+ * while packets are still coming: nothing can be said to be the last there. */
+bool wsx_taps_draw_once(void);
+/* In such a program: visits what the end of the file leaves unfinished and then calls `behind`,
+ * before any tap is drawn whose listener was registered earlier. Either may be NULL. */
+void wsx_taps_before_drawing(wsx_item_visit visit, void (*behind)(void *data), void *data);
 
 #endif

@@ -1,0 +1,80 @@
+/*
+ * common.c - what several surfaces need: the findings of a packet, and a moment at the end of the
+ * file before anything is drawn. Reads items; keeps nothing of the file.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "taps.h"
+
+/* ---- findings ---- */
+
+static void visit_list(const struct wsx_session *session, const struct wsx_finding *list,
+                       uint32_t packet, wsx_finding_visit visit, void *data) {
+    for (; list; list = list->next)
+        visit(session, list, packet, data);
+}
+
+void wsx_taps_item_findings(const struct wsx_item *item, wsx_finding_visit visit, void *data) {
+    visit_list(item->session, item->findings, item->packet, visit, data);
+}
+
+void wsx_taps_findings(const struct wsx_packet *packet, packet_info *pinfo, wsx_finding_visit visit,
+                       void *data) {
+    const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
+    for (guint i = 0; handshakes && i < handshakes->len; i++) {
+        const struct wsx_session *session = g_ptr_array_index(handshakes, i);
+        if (session->request_packet == pinfo->num)
+            visit_list(session, session->request_findings, pinfo->num, visit, data);
+        if (session->response_packet == pinfo->num)
+            visit_list(session, session->response_findings, pinfo->num, visit, data);
+    }
+    for (unsigned i = 0; i < wmem_array_get_count(packet->items); i++)
+        wsx_taps_item_findings(wmem_array_index(packet->items, i), visit, data);
+}
+
+char *wsx_taps_finding_text(const struct wsx_finding *finding) {
+    const struct wsx_rule_info *info = wsx_rule_info(finding->rule);
+    return g_strdup_printf("%s%s%s%s%s%s", info->text, *finding->detail ? ": " : "",
+                           finding->detail, *info->reference ? " (" : "", info->reference,
+                           *info->reference ? ")" : "");
+}
+
+/* ---- the end of the file ---- */
+
+struct hook {
+    wsx_item_visit visit;
+    void (*behind)(void *data);
+    void *data;
+};
+
+static tap_packet_status on_packet(void *data _U_, packet_info *pinfo _U_,
+                                   epan_dissect_t *edt _U_, const void *queued _U_,
+                                   tap_flags_t flags _U_) {
+    wsx_state_tap_ran();
+    return TAP_PACKET_DONT_REDRAW;
+}
+
+static void on_draw(void *data) {
+    struct hook *hook = data;
+    if (hook->visit)
+        wsx_state_at_eof(hook->visit, hook->data);
+    if (hook->behind)
+        hook->behind(hook->data);
+}
+
+static void on_finish(void *data) { g_free(data); }
+
+bool wsx_taps_draw_once(void) { return g_strcmp0(g_get_prgname(), "tshark") == 0; }
+
+void wsx_taps_before_drawing(wsx_item_visit visit, void (*behind)(void *data), void *data) {
+    if (!wsx_taps_draw_once())
+        return;
+    struct hook *hook = g_new0(struct hook, 1);
+    *hook = (struct hook){visit, behind, data};
+    GString *error =
+        register_tap_listener("websocket", hook, NULL, 0, NULL, on_packet, on_draw, on_finish);
+    if (error) {
+        g_string_free(error, TRUE);
+        g_free(hook);
+    }
+}
