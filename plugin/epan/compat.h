@@ -44,6 +44,23 @@ typedef gboolean wsx_bool;
 #define WSX_STAT_OK return
 #endif
 
+/* What the surfaces register. */
+#if WSX_VERSION >= 404
+#define WSX_REGISTER_FOLLOW(proto, tap, conv, index, address, port, handler, count)                \
+    register_follow_stream(proto, tap, conv, index, address, port, handler, count, NULL)
+#define WSX_REGISTER_CONVERSATION_FILTER(proto, name, valid, build)                                \
+    register_conversation_filter(proto, name, valid, build, NULL)
+#define WSX_CONVERSATION_FILTER_ARGUMENTS packet_info *pinfo, void *user _U_
+#define WSX_MENU_SEPARATOR "//"
+#else
+#define WSX_REGISTER_FOLLOW(proto, tap, conv, index, address, port, handler, count)                \
+    register_follow_stream(proto, tap, conv, index, address, port, handler)
+#define WSX_REGISTER_CONVERSATION_FILTER(proto, name, valid, build)                                \
+    register_conversation_filter(proto, name, valid, build)
+#define WSX_CONVERSATION_FILTER_ARGUMENTS packet_info *pinfo
+#define WSX_MENU_SEPARATOR "/"
+#endif
+
 /* True when somebody asked for this field by name (a filter, -e): a visible tree alone does not count. */
 static inline bool wsx_field_wanted(int hf) {
     return proto_registrar_get_nth((unsigned)hf)->ref_type == HF_REF_TYPE_DIRECT;

@@ -86,6 +86,7 @@ static void register_all(void) {
     wsx_transport_register();
     wsx_tap_messages_register();
     wsx_tap_check_register();
+    wsx_tap_follow_register();
 }
 
 static void handoff_all(void) {

@@ -12,6 +12,7 @@
 #include "show.h"
 #include "state.h"
 #include "tcpview.h"
+#include "taps/taps.h"
 
 wsx_bool wsx_enhanced = TRUE;
 int wsx_tap = -1;
@@ -449,8 +450,10 @@ static int dissect_end(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
     for (guint i = 0; handshakes && i < handshakes->len; i++)
         wsx_show_handshake(g_ptr_array_index(handshakes, i), tvb, pinfo, tree);
     struct wsx_packet *packet = handshakes ? wsx_state_packet(pinfo) : wsx_state_packet_peek(pinfo);
-    if (packet && (handshakes || wmem_array_get_count(packet->items)))
+    if (packet && (handshakes || wmem_array_get_count(packet->items))) {
         tap_queue_packet(wsx_tap, pinfo, packet);
+        tap_queue_packet(wsx_follow_tap, pinfo, packet);
+    }
     return 0;
 }
 

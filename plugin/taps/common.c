@@ -39,6 +39,26 @@ char *wsx_taps_finding_text(const struct wsx_finding *finding) {
                            *info->reference ? ")" : "");
 }
 
+/* ---- connections ---- */
+
+const struct wsx_session *wsx_taps_session(packet_info *pinfo) {
+    const struct wsx_packet *packet = wsx_state_packet_peek(pinfo);
+    const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
+    if (handshakes && handshakes->len)
+        return g_ptr_array_index(handshakes, 0);
+    if (packet && wmem_array_get_count(packet->items))
+        return ((const struct wsx_item *)wmem_array_index(packet->items, 0))->session;
+    /* a part of a frame, or a packet without WebSocket bytes: the latest connection before it */
+    const conversation_t *conversation = find_conversation_pinfo(pinfo, 0);
+    for (unsigned i = wsx_state_session_count(); conversation && i > 0; i--) {
+        const struct wsx_session *session = wsx_state_session(i - 1);
+        uint32_t first = session->request_packet ? session->request_packet : session->open_packet;
+        if (session->conversation == conversation && first <= pinfo->num)
+            return session;
+    }
+    return NULL;
+}
+
 /* ---- the end of the file ---- */
 
 struct hook {
