@@ -87,6 +87,7 @@ static void register_all(void) {
     wsx_tap_messages_register();
     wsx_tap_check_register();
     wsx_tap_follow_register();
+    wsx_tap_tree_register();
 }
 
 static void handoff_all(void) {

@@ -96,11 +96,7 @@ static WSX_STAT_RETURN check_init(const char *argument, void *user _U_) {
 }
 
 void wsx_tap_check_register(void) {
-    static stat_tap_ui ui = {REGISTER_STAT_GROUP_GENERIC,
-                             "WebSocket findings",
-                             "websocket,check",
-                             check_init,
-                             0,
-                             NULL};
+    static stat_tap_ui ui = {
+        REGISTER_STAT_GROUP_GENERIC, "WebSocket findings", "websocket,check", check_init, 0, NULL};
     register_stat_tap_ui(&ui, NULL);
 }

@@ -39,7 +39,13 @@ char *wsx_taps_finding_text(const struct wsx_finding *finding) {
                            *info->reference ? ")" : "");
 }
 
-/* ---- connections ---- */
+/* ---- messages and connections ---- */
+
+uint64_t wsx_taps_message_length(const struct wsx_message *message) {
+    if (message->length_known)
+        return message->length;
+    return message->raw ? 0 : message->have;
+}
 
 const struct wsx_session *wsx_taps_session(packet_info *pinfo) {
     const struct wsx_packet *packet = wsx_state_packet_peek(pinfo);
@@ -67,9 +73,8 @@ struct hook {
     void *data;
 };
 
-static tap_packet_status on_packet(void *data _U_, packet_info *pinfo _U_,
-                                   epan_dissect_t *edt _U_, const void *queued _U_,
-                                   tap_flags_t flags _U_) {
+static tap_packet_status on_packet(void *data _U_, packet_info *pinfo _U_, epan_dissect_t *edt _U_,
+                                   const void *queued _U_, tap_flags_t flags _U_) {
     wsx_state_tap_ran();
     return TAP_PACKET_DONT_REDRAW;
 }

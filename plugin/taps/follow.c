@@ -141,13 +141,12 @@ static void add_frame(follow_info_t *info, const struct wsx_item *item, packet_i
     const char *shown = wsx_preview(pinfo->pool, bytes, item->have, CONTROL_SHOWN);
     bool answer = item->item == WSX_ITEM_PONG && item->answers;
     add_line(info, item, pinfo,
-             wmem_strdup_printf(
-                 pinfo->pool, "%s%s, %" PRIu64 " bytes%s%s%s%s%s",
-                 wsx_opcode_name(wsx_header_opcode(&item->header)),
-                 item->have < item->header.payload_length ? ", incomplete" : "",
-                 item->header.payload_length, *shown ? ": \"" : "", shown, *shown ? "\"" : "",
-                 answer ? ", answers the Ping after " : "",
-                 answer ? milliseconds(pinfo, item->answer_time) : ""));
+             wmem_strdup_printf(pinfo->pool, "%s%s, %" PRIu64 " bytes%s%s%s%s%s",
+                                wsx_opcode_name(wsx_header_opcode(&item->header)),
+                                item->have < item->header.payload_length ? ", incomplete" : "",
+                                item->header.payload_length, *shown ? ": \"" : "", shown,
+                                *shown ? "\"" : "", answer ? ", answers the Ping after " : "",
+                                answer ? milliseconds(pinfo, item->answer_time) : ""));
 }
 
 static void add_item(const struct wsx_item *item, packet_info *pinfo, void *data) {

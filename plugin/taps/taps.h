@@ -13,6 +13,8 @@
 void wsx_tap_messages_register(void);
 /* -z websocket,check[,SEVERITY]: one line a finding. */
 void wsx_tap_check_register(void);
+/* -z websocket,tree. */
+void wsx_tap_tree_register(void);
 /* -z follow,websocket,MODE,N. */
 void wsx_tap_follow_register(void);
 /* The follower's tap: a struct wsx_packet, like wsx_tap's. */
@@ -30,6 +32,9 @@ void wsx_taps_findings(const struct wsx_packet *packet, packet_info *pinfo, wsx_
 void wsx_taps_item_findings(const struct wsx_item *item, wsx_finding_visit visit, void *data);
 /* In the words of the expert item. For g_free. */
 char *wsx_taps_finding_text(const struct wsx_finding *finding);
+
+/* Bytes after inflating: all of them where that is known, else those that were inflated. */
+uint64_t wsx_taps_message_length(const struct wsx_message *message);
 
 /* The connection that a packet belongs to, in any pass; NULL when there is none. */
 const struct wsx_session *wsx_taps_session(packet_info *pinfo);
