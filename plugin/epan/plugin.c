@@ -88,6 +88,9 @@ static void register_all(void) {
     wsx_tap_check_register();
     wsx_tap_follow_register();
     wsx_tap_tree_register();
+    wsx_tap_connections_register();
+    wsx_tap_conversations_register();
+    wsx_tap_srt_register();
 }
 
 static void handoff_all(void) {

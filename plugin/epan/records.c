@@ -377,6 +377,7 @@ struct wsx_call *wsx_state_feed(packet_info *pinfo, struct wsx_session *session,
                         pinfo->num, wsx_state_time(pinfo), &collecting);
     wsx_connection_give_up(session->core, direction, acked, pinfo->num, wsx_state_time(pinfo),
                            &collecting);
+    session->packets += session->last_packet != pinfo->num;
     session->last_packet = pinfo->num;
     session->last_time = wsx_state_time(pinfo);
     bool waits = session->core->side[direction].stream.queue != NULL;

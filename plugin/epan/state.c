@@ -297,6 +297,7 @@ static int digits_of(const packet_info *pinfo) {
 }
 
 static void touch(struct wsx_session *session, const packet_info *pinfo) {
+    session->packets += session->last_packet != pinfo->num;
     session->last_packet = pinfo->num;
     session->last_time = wsx_state_time(pinfo);
 }

@@ -79,6 +79,7 @@ struct wsx_session {
     uint32_t open_packet; /* where "open" stands: the answer, or the first frame */
     int64_t open_time;
     int time_digits; /* decimal digits of the capture's time stamps */
+    uint32_t packets; /* those with its handshake, bytes or end */
     uint32_t last_packet;
     int64_t last_time;
     uint32_t end_packet; /* with cause */

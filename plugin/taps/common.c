@@ -65,6 +65,17 @@ const struct wsx_session *wsx_taps_session(packet_info *pinfo) {
     return NULL;
 }
 
+bool wsx_taps_from_client(const packet_info *pinfo, const struct wsx_session *session,
+                          const struct wsx_item *item) {
+    if (pinfo->num == session->request_packet)
+        return true;
+    if (pinfo->num == session->response_packet)
+        return false;
+    if (pinfo->srcport != pinfo->destport)
+        return pinfo->destport == session->server_port;
+    return !item || item->direction == WSX_CLIENT_TO_SERVER;
+}
+
 /* ---- the end of the file ---- */
 
 struct hook {

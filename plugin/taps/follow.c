@@ -165,24 +165,11 @@ static void add_item(const struct wsx_item *item, packet_info *pinfo, void *data
 
 /* ---- the tap ---- */
 
-/* Which end of this packet is the client. A packet of one side may complete an item of the other.
- */
-static bool source_is_client(const packet_info *pinfo, const struct wsx_session *session,
-                             const struct wsx_item *item) {
-    if (pinfo->num == session->request_packet)
-        return true;
-    if (pinfo->num == session->response_packet)
-        return false;
-    if (pinfo->srcport != pinfo->destport)
-        return pinfo->destport == session->server_port;
-    return !item || item->direction == WSX_CLIENT_TO_SERVER;
-}
-
 static void set_ends(follow_info_t *info, const packet_info *pinfo,
                      const struct wsx_session *session, const struct wsx_item *item) {
     if (info->client_port || !is_wanted(info, session))
         return;
-    bool from_client = source_is_client(pinfo, session, item);
+    bool from_client = wsx_taps_from_client(pinfo, session, item);
     info->client_port = from_client ? pinfo->srcport : pinfo->destport;
     info->server_port = from_client ? pinfo->destport : pinfo->srcport;
     copy_address(&info->client_ip, from_client ? &pinfo->src : &pinfo->dst);

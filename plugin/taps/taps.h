@@ -13,6 +13,12 @@
 void wsx_tap_messages_register(void);
 /* -z websocket,check[,SEVERITY]: one line a finding. */
 void wsx_tap_check_register(void);
+/* -z websocket,connections. */
+void wsx_tap_connections_register(void);
+/* -z conv,websocket, -z endpoints,websocket, and the conversation filter. */
+void wsx_tap_conversations_register(void);
+/* -z websocket,srt: Ping and Pong, opening and closing handshake. */
+void wsx_tap_srt_register(void);
 /* -z websocket,tree. */
 void wsx_tap_tree_register(void);
 /* -z follow,websocket,MODE,N. */
@@ -38,6 +44,11 @@ uint64_t wsx_taps_message_length(const struct wsx_message *message);
 
 /* The connection that a packet belongs to, in any pass; NULL when there is none. */
 const struct wsx_session *wsx_taps_session(packet_info *pinfo);
+
+/* Whether the client sent this packet. One side's packet may complete an item of the other's: item,
+ * which may be NULL, tells only where both ports are the same. */
+bool wsx_taps_from_client(const packet_info *pinfo, const struct wsx_session *session,
+                          const struct wsx_item *item);
 
 /* True in a program that draws its statistics once, at the end of the file. A window may be drawn
  * while packets are still coming: nothing can be said to be the last there. */
