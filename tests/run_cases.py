@@ -10,6 +10,7 @@ case.toml    purpose      what is right here, in words
              capture      a file in the folder, or in sample-captures; where a make.py stands in the
                           folder it writes the capture
              prefs        Wireshark preferences, as "websocket.enhanced:FALSE"
+             decode_as    Decode As rules, as "tcp.port==80,websocket"
              expect       expected outputs that stand beside it, any of
                           messages   messages.jsonl: `-z websocket,messages`, long values as SHA-256
                           tree       tree.txt: what wsx draws in the second pass, handshake included
@@ -21,7 +22,7 @@ case.toml    purpose      what is right here, in words
                           end either outcome is right
              judge        false: do not judge the findings
              recut        false: the capture can't be cut otherwise (loss, snaplen); that it can't is
-                          checked too
+                          checked too. "flight": only into longer pieces
 
 Every case runs in one pass and with -2, which must give the same lines, and with its bytes cut otherwise,
 which must give the same apart from packet numbers and times.
@@ -52,8 +53,8 @@ RULES = wsxenv.ROOT / "plugin" / "core" / "rules.def"
 
 FILES = {"messages": "messages.jsonl", "tree": "tree.txt", "fields": "fields.tsv",
          "findings": "findings.txt"}
-KEYS = {"purpose", "origin", "reference", "capture", "prefs", "expect", "fields", "strings",
-        "findings", "judge", "recut"}
+KEYS = {"purpose", "origin", "reference", "capture", "prefs", "decode_as", "expect", "fields",
+        "strings", "findings", "judge", "recut"}
 REQUIRED_KEYS = {"purpose", "origin", "reference", "capture", "expect"}
 
 # What a new cut may change: where and when things were seen, and so what waited for what.
@@ -99,7 +100,8 @@ class Case:
             raise CaseError(f"{self.name}: {', '.join(strays)} is not in expect")
 
     def options(self):
-        return [word for pref in self.spec.get("prefs", []) for word in ("-o", pref)]
+        return [word for key, option in (("prefs", "-o"), ("decode_as", "-d"))
+                for value in self.spec.get(key, []) for word in (option, value)]
 
     def capture(self, env):
         path = self.folder / self.spec["capture"]
@@ -219,7 +221,11 @@ def decode_as(messages):
 def judge_recut(env, run, problems):
     """The same bytes, one a segment (or in random pieces), and all of a flight in one."""
     small = run.path.stat().st_size <= BYTES_MODE_MAX
-    for mode in ("bytes" if small else "random:1", "flight"):
+    ports = [] if "decode_as" in run.case.spec else decode_as(run.messages)
+    modes = ["bytes" if small else "random:1", "flight"]
+    if run.case.spec.get("recut") == "flight":
+        modes = modes[1:]
+    for mode in modes:
         target = env.new_path(".cut")
         done = subprocess.run([sys.executable, "-B", str(TESTS / "recut.py"), str(run.path),
                                str(target), mode], capture_output=True, text=True)
@@ -231,7 +237,7 @@ def judge_recut(env, run, problems):
         if done.returncode:
             problems.append(f"{mode}: {done.stderr.strip()[-300:]}")
             continue
-        got = cut_free(jsonlines.run(env, target, run.case.options() + decode_as(run.messages)))
+        got = cut_free(jsonlines.run(env, target, run.case.options() + ports))
         target.unlink()
         due = cut_free(run.messages)
         for key in sorted(set(due) | set(got)):
