@@ -1,0 +1,302 @@
+/*
+ * fuzz_plugin.c - the whole plugin inside Wireshark's library: an input is a TCP connection of some
+ * packets, dissected in a first pass and then again, in order and backwards, with a tree, columns
+ * and the tap of JSON Lines. Every input is a file of its own for the plugin, with another client
+ * address; Wireshark itself, where a new file takes a tenth of a second, begins a new one after
+ * some thousands of them.
+ *
+ * The first byte chooses how packets are gone through. Then steps: a byte (bit 0 the direction, the
+ * others what happens to the segment), two bytes of length, and the segment's bytes.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "fuzz.h"
+
+#include "compat.h"
+
+#include <epan/column.h>
+#include <epan/column-info.h>
+#include <epan/epan.h>
+#include <epan/epan_dissect.h>
+#include <epan/prefs.h>
+#include <epan/timestamp.h>
+#include <wiretap/wtap.h>
+#include <wsutil/filesystem.h>
+#include <wsutil/privileges.h>
+#include <wsutil/wslog.h>
+
+#define PACKETS_MAX 40u
+#define SEGMENT_MAX 1400u
+#define HEADERS 54u /* Ethernet, IPv4, TCP */
+
+/* Inputs in one file of Wireshark's. */
+#define INPUTS_A_FILE 10000u
+
+int LLVMFuzzerInitialize(int *count, char ***arguments);
+void plugin_register(void);
+
+/* The build gives the plugin these in the place of Wireshark's, so that a file can begin and end
+ * for the plugin alone. */
+static void (*plugin_init)(void), (*plugin_cleanup)(void);
+#undef register_init_routine
+#undef register_cleanup_routine
+void wsx_fuzz_init_routine(void (*routine)(void));
+void wsx_fuzz_cleanup_routine(void (*routine)(void));
+void wsx_fuzz_init_routine(void (*routine)(void)) { plugin_init = routine; }
+void wsx_fuzz_cleanup_routine(void (*routine)(void)) { plugin_cleanup = routine; }
+
+/* What may happen to a segment, beside being sent. */
+enum {
+    HAPPENS_LOST = 2,
+    HAPPENS_CUT = 4,   /* captured in part only */
+    HAPPENS_AGAIN = 8, /* sent twice, the second time one byte earlier */
+    HAPPENS_SWAP = 16, /* comes behind the next one */
+    HAPPENS_FIN = 32,
+    HAPPENS_RST = 64,
+    HAPPENS_BACK = 128, /* its time stamp lies before that of the segment before */
+};
+
+enum {
+    WALK_COLUMNS = 1,  /* the first pass makes columns */
+    WALK_TREE = 2,     /* and a tree */
+    WALK_AGAIN = 4,    /* there are later passes */
+    WALK_SAME_FRAME = 8, /* all frame_data at one address, as in a one-pass tshark */
+    WALK_OTHER_PREFERENCES = 16,
+};
+
+struct packet {
+    uint8_t bytes[HEADERS + SEGMENT_MAX];
+    unsigned length, captured;
+    frame_data frame;
+    nstime_t time;
+};
+
+static struct packet packets[PACKETS_MAX * 2];
+static unsigned packet_count;
+static uint32_t packets_before; /* of earlier inputs */
+static uint32_t inputs;
+static column_info columns;
+
+static const nstime_t *time_of(struct packet_provider_data *provider _U_, guint32 number) {
+    bool known = number > packets_before && number <= packets_before + packet_count;
+    return known ? &packets[number - packets_before - 1].time : NULL;
+}
+
+static tvbuff_t *frame_tvb(const struct packet *packet) {
+    return tvb_new_real_data(packet->bytes, packet->captured, (int)packet->length);
+}
+
+int LLVMFuzzerInitialize(int *count, char ***arguments) {
+    (void)count;
+    setenv("WIRESHARK_DEBUG_WMEM_OVERRIDE", "simple", 0);
+    setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
+    setenv("HOME", "/nonexistent", 1);
+    ws_log_init("fuzz", NULL);
+    ws_log_set_level(LOG_LEVEL_CRITICAL);
+    init_process_policies();
+    g_free(configuration_init((*arguments)[0], NULL));
+    timestamp_set_type(TS_RELATIVE);
+    timestamp_set_precision(TS_PREC_AUTO);
+    wtap_init(FALSE);
+    plugin_register();
+    if (!epan_init(NULL, NULL, FALSE))
+        abort();
+    prefs_reset();
+    e_prefs *settings = epan_load_settings();
+    build_column_format_array(&columns, settings->num_cols, TRUE);
+    char tap[] = "websocket,messages,/dev/null";
+    if (!process_stat_cmd_arg(tap))
+        abort();
+    start_requested_stats();
+    return 0;
+}
+
+/* ---- packets ---- */
+
+struct flow {
+    uint32_t next[2];
+    uint32_t milliseconds;
+};
+
+static void put32(uint8_t *at, uint32_t value) {
+    for (unsigned i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static void put_headers(uint8_t *at, unsigned d, uint32_t sequence, uint32_t acknowledged,
+                        uint8_t flags, unsigned length) {
+    static const uint8_t ethernet_ip[34] = {2, 0, 0, 0, 0, 1, 2,  0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0,
+                                            0, 0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2};
+    memcpy(at, ethernet_ip, sizeof ethernet_ip);
+    memset(at + 34, 0, 20);
+    unsigned total = length + 40;
+    at[16] = (uint8_t)(total >> 8);
+    at[17] = (uint8_t)total;
+    uint8_t *client_address = at + (d ? 30 : 26);
+    put32(client_address, 0x0A000000u | (inputs & 0xFFFFFFu));
+    put32(at + (d ? 26 : 30), 0xC0000201u);
+    unsigned client = 40000, server = 80, from = d ? server : client, to = d ? client : server;
+    at[34] = (uint8_t)(from >> 8);
+    at[35] = (uint8_t)from;
+    at[36] = (uint8_t)(to >> 8);
+    at[37] = (uint8_t)to;
+    put32(at + 38, sequence);
+    put32(at + 42, acknowledged);
+    at[46] = 0x50;
+    at[47] = flags;
+    at[48] = 0xFF;
+    at[49] = 0xFF;
+}
+
+static void add_packet(struct flow *flow, unsigned d, uint32_t sequence, uint8_t flags,
+                       const uint8_t *bytes, unsigned length) {
+    if (packet_count >= PACKETS_MAX * 2)
+        return;
+    struct packet *packet = &packets[packet_count++];
+    put_headers(packet->bytes, d, sequence, flow->next[!d], flags, length);
+    if (length)
+        memcpy(packet->bytes + HEADERS, bytes, length);
+    packet->length = packet->captured = HEADERS + length;
+    packet->time = (nstime_t){.secs = 1000 + flow->milliseconds / 1000,
+                              .nsecs = (int)(flow->milliseconds % 1000) * 1000000};
+    flow->milliseconds += 7;
+}
+
+static void add_segment(struct flow *flow, unsigned what, const uint8_t *bytes, unsigned length) {
+    unsigned d = what & 1, before = packet_count;
+    uint8_t flags = (uint8_t)(0x18 | (what & HAPPENS_FIN ? 1 : 0) | (what & HAPPENS_RST ? 4 : 0));
+    uint32_t sequence = flow->next[d];
+    if (what & HAPPENS_BACK)
+        flow->milliseconds -= MIN(flow->milliseconds, 20u);
+    if (!(what & HAPPENS_LOST))
+        add_packet(flow, d, sequence, flags, bytes, length);
+    if (packet_count > before && (what & HAPPENS_CUT))
+        packets[before].captured -= length / 2;
+    if (packet_count > before && before && (what & HAPPENS_SWAP)) {
+        struct packet swapped = packets[before];
+        packets[before] = packets[before - 1];
+        packets[before - 1] = swapped;
+    }
+    flow->next[d] += length + (what & HAPPENS_FIN ? 1 : 0);
+    if (what & HAPPENS_AGAIN)
+        add_packet(flow, d, sequence - 1, flags, bytes, length);
+}
+
+static void read_packets(struct fuzz_input *input) {
+    struct flow flow = {{1000, 5000}, 0};
+    packet_count = 0;
+    add_packet(&flow, 0, 999, 2, NULL, 0);
+    add_packet(&flow, 1, 4999, 0x12, NULL, 0);
+    while (input->left > 3 && packet_count < PACKETS_MAX) {
+        unsigned what = fuzz_byte(input);
+        size_t length = (size_t)fuzz_byte(input) << 8;
+        length |= fuzz_byte(input);
+        length = MIN(length, SEGMENT_MAX);
+        const uint8_t *bytes = fuzz_take(input, &length);
+        add_segment(&flow, what, bytes, (unsigned)length);
+    }
+}
+
+/* ---- passes ---- */
+
+static void record_of(const struct packet *packet, wtap_rec *record) {
+    memset(record, 0, sizeof *record);
+    record->rec_type = REC_TYPE_PACKET;
+    record->presence_flags = WTAP_HAS_TS | WTAP_HAS_CAP_LEN;
+    record->ts = packet->time;
+    record->tsprec = WTAP_TSPREC_NSEC;
+    record->rec_header.packet_header.caplen = packet->captured;
+    record->rec_header.packet_header.len = packet->length;
+    record->rec_header.packet_header.pkt_encap = WTAP_ENCAP_ETHERNET;
+}
+
+static void dissect(epan_dissect_t *edt, const struct packet *packet, frame_data *frame,
+                    column_info *cinfo, bool taps) {
+    wtap_rec record;
+    record_of(packet, &record);
+    void (*run)(epan_dissect_t *, int, wtap_rec *, tvbuff_t *, frame_data *, column_info *) =
+        taps ? epan_dissect_run_with_taps : epan_dissect_run;
+    run(edt, WTAP_FILE_TYPE_SUBTYPE_UNKNOWN, &record, frame_tvb(packet), frame, cinfo);
+}
+
+static void frame_begin(frame_data *frame, const struct packet *packet, uint32_t number) {
+    wtap_rec record;
+    record_of(packet, &record);
+    frame_data_init(frame, number, &record, 0, 0);
+}
+
+/* A new epan_dissect_t for each packet, as in Wireshark: packet memory of the one before is gone. */
+static void dissect_one(epan_t *session, const struct packet *packet, frame_data *frame, bool tree,
+                        bool with_columns, bool taps) {
+    epan_dissect_t *edt = epan_dissect_new(session, tree, tree);
+    if (with_columns)
+        col_custom_prime_edt(edt, &columns);
+    dissect(edt, packet, frame, with_columns ? &columns : NULL, taps);
+    if (with_columns)
+        epan_dissect_fill_in_columns(edt, FALSE, FALSE);
+    epan_dissect_free(edt);
+}
+
+static void first_pass(epan_t *session, unsigned how) {
+    static frame_data shared;
+    for (unsigned i = 0; i < packet_count; i++) {
+        frame_data *frame = how & WALK_SAME_FRAME ? &shared : &packets[i].frame;
+        frame_begin(frame, &packets[i], packets_before + i + 1);
+        dissect_one(session, &packets[i], frame, how & WALK_TREE, how & WALK_COLUMNS,
+                    (how & WALK_SAME_FRAME) || !(how & WALK_AGAIN));
+        frame_data_set_after_dissect(frame, &(guint32){0});
+        frame->visited = 1;
+        if (how & WALK_SAME_FRAME)
+            frame_data_destroy(frame);
+    }
+}
+
+static void later_passes(epan_t *session) {
+    for (unsigned i = packet_count; i > 0; i--) /* the last one again at once, as a click does */
+        dissect_one(session, &packets[i - 1], &packets[i - 1].frame, true, true, false);
+    for (unsigned i = 0; i < packet_count; i++)
+        dissect_one(session, &packets[i], &packets[i].frame, i & 1, true, true);
+}
+
+static void set_preferences(bool other) {
+    module_t *module = prefs_find_module("websocket");
+    static const char *const limits[] = {"limit_frame", "limit_message", "limit_inflated",
+                                         "limit_total"};
+    static const unsigned usual[] = {256, 256, 64, 1024};
+    for (unsigned i = 0; i < array_length(limits); i++) {
+        pref_t *preference = prefs_find_preference(module, limits[i]);
+        FUZZ_CHECK(preference != NULL);
+        prefs_set_uint_value(preference, other ? (i == 2 ? 1 : 0) : usual[i], pref_current);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
+    static const struct packet_provider_funcs provider = {time_of, NULL, NULL, NULL};
+    static bool was_other;
+    static epan_t *session;
+    struct fuzz_input input = {bytes, length};
+    unsigned how = fuzz_byte(&input);
+    bool other = how & WALK_OTHER_PREFERENCES;
+    if (other != was_other)
+        set_preferences(was_other = other);
+    if (inputs++ % INPUTS_A_FILE == 0) {
+        if (session)
+            epan_free(session);
+        session = epan_new(NULL, &provider);
+        packets_before = 0;
+    }
+    read_packets(&input);
+    reset_tap_listeners();
+    plugin_init();
+    first_pass(session, how);
+    if (!(how & WALK_SAME_FRAME)) {
+        if (how & WALK_AGAIN)
+            later_passes(session);
+        for (unsigned i = 0; i < packet_count; i++)
+            frame_data_destroy(&packets[i].frame);
+    }
+    draw_tap_listeners(TRUE);
+    plugin_cleanup();
+    packets_before += packet_count;
+    return 0;
+}
