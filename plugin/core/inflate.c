@@ -263,12 +263,13 @@ static bool job_ends_bare(struct job *job, unsigned unused) {
 
 /* Takes the payload to its end. STEP_BLOCK_END: it ends there bare; STEP_DRY: inside a block. */
 static enum step job_take_payload(struct job *job) {
-    job->stream->next_in = job->payload;
-    job->input_end = job->payload + job->length;
-    if (job->length == 0) {
+    if (job->length == 0) { /* there may be no pointer either */
+        job->stream->next_in = job->input_end = job->payload;
         job->header_missing = true;
         return STEP_BLOCK_END;
     }
+    job->stream->next_in = job->payload;
+    job->input_end = job->payload + job->length;
     job_open_block(job, 0);
     for (;;) {
         enum step step = job_step(job);
