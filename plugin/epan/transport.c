@@ -75,18 +75,18 @@ static struct wsx_call *feed_tcp(tvbuff_t *tvb, packet_info *pinfo, struct wsx_s
     const uint8_t *bytes = captured ? tvb_get_ptr(tvb, 0, (int)captured) : NULL;
     uint64_t before, offset = wsx_state_offset(
                          session, direction, wsx_tcp_sequence(session->tcp, info->seq), &before);
-    if (info->flags & TH_FIN)
-        wsx_state_fin(session, direction, offset + length - before);
+    if (info->flags & TH_FIN) /* one that ends before the direction begins tells no offset */
+        wsx_state_fin(session, direction, length > before ? offset + length - before : 0);
     wsx_state_packet(pinfo)->end_told = !(info->flags & TH_RST);
     /* what lies before the direction's beginning is not WebSocket's: it is known and dropped */
     uint64_t acked = 0;
     if (before) {
-        unsigned drop = (unsigned)MIN(before, (uint64_t)length);
-        bytes += MIN(drop, captured);
-        captured -= MIN(drop, captured);
-        length -= drop;
-        if (!length)
+        if (before >= length)
             return NULL;
+        unsigned drop = (unsigned)before, dropped = MIN(drop, captured);
+        bytes = captured ? bytes + dropped : NULL;
+        captured -= dropped;
+        length -= drop;
         return wsx_state_feed(pinfo, session, NULL, bytes, captured, length, direction, 0, 0);
     }
     acked = given_up(pinfo, session, direction);
@@ -363,6 +363,7 @@ static void watch_end(packet_info *pinfo, struct wsx_session *session,
         uint64_t before = 0, offset = 0;
         if (session->direct && session->position[direction].known)
             offset = wsx_state_offset(session, direction, view->sequence, &before) + view->length;
+        offset = offset > before ? offset - before : 0;
         wsx_state_fin(session, direction, offset);
     }
 }
