@@ -7,6 +7,7 @@
 #include "fields.h"
 #include "show.h"
 #include "state.h"
+#include "taps/json.h"
 #include "taps/taps.h"
 #include "transport.h"
 
@@ -75,6 +76,12 @@ static void register_preferences(void) {
     prefs_register_uint_preference(module, "frames_drawn", "Frames drawn of a packet",
                                    "Of a packet with more frames, the rest is only counted", 10,
                                    &wsx_frames_drawn);
+    prefs_register_bool_preference(
+        module, "redact", "Hide credentials in what is exported",
+        "In JSON Lines and HTTP Archives, write \"(hidden)\" for the values of handshakes that look "
+        "like credentials: query parameters and subprotocols such as token or api_key, and tokens "
+        "by their shape. Messages are not searched",
+        (void *)&wsx_redact);
     register_rule_groups(module);
 }
 
@@ -91,6 +98,8 @@ static void register_all(void) {
     wsx_tap_connections_register();
     wsx_tap_conversations_register();
     wsx_tap_srt_register();
+    wsx_tap_objects_register(wsx_proto);
+    wsx_tap_pdus_register();
 }
 
 static void handoff_all(void) {

@@ -11,8 +11,8 @@
 #include "fields.h"
 #include "show.h"
 #include "state.h"
-#include "tcpview.h"
 #include "taps/taps.h"
+#include "tcpview.h"
 
 wsx_bool wsx_enhanced = TRUE;
 int wsx_tap = -1;
@@ -454,6 +454,8 @@ static int dissect_end(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
     if (packet && (handshakes || wmem_array_get_count(packet->items))) {
         tap_queue_packet(wsx_tap, pinfo, packet);
         tap_queue_packet(wsx_follow_tap, pinfo, packet);
+        wsx_tap_objects_queue(pinfo, packet);
+        wsx_tap_pdus_queue(tvb, pinfo, packet);
     }
     return 0;
 }

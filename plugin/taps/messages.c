@@ -8,6 +8,7 @@
 #include "epan/info.h"
 #include "epan/state.h"
 #include "epan/transport.h"
+#include "json.h"
 #include "taps.h"
 
 #include <errno.h>
@@ -26,20 +27,6 @@ struct writer {
 
 /* ---- JSON ---- */
 
-static void put_string(GString *line, const char *text, size_t length) {
-    g_string_append_c(line, '"');
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c == '"' || c == '\\')
-            g_string_append_printf(line, "\\%c", c);
-        else if (c < 0x20 || c == 0x7F)
-            g_string_append_printf(line, "\\u%04x", c);
-        else
-            g_string_append_c(line, (char)c);
-    }
-    g_string_append_c(line, '"');
-}
-
 static void key(GString *line, const char *name) { g_string_append_printf(line, ",\"%s\":", name); }
 
 static void put_number(GString *line, const char *name, uint64_t value) {
@@ -50,13 +37,13 @@ static void put_text(GString *line, const char *name, const char *text) {
     if (!text)
         return;
     key(line, name);
-    if (g_utf8_validate(text, -1, NULL)) {
-        put_string(line, text, strlen(text));
-        return;
-    }
-    char *valid = g_utf8_make_valid(text, -1);
-    put_string(line, valid, strlen(valid));
-    g_free(valid);
+    wsx_json_text(line, text);
+}
+
+/* Takes the text. */
+static void put_told(GString *line, const char *name, char *text) {
+    put_text(line, name, text);
+    g_free(text);
 }
 
 static void put_true(GString *line, const char *name) {
@@ -64,17 +51,13 @@ static void put_true(GString *line, const char *name) {
 }
 
 static void put_base64(GString *line, const uint8_t *bytes, size_t length) {
-    char *text = g_base64_encode(bytes, length);
-    g_string_append_printf(line, ",\"base64\":\"%s\"", text);
-    g_free(text);
+    key(line, "base64");
+    wsx_json_base64(line, bytes, length);
 }
 
 static void put_seconds(GString *line, const char *name, int64_t ns, int digits) {
-    char fraction[16];
-    g_snprintf(fraction, sizeof fraction, "%09d", (int)(ns % 1000000000));
-    g_string_append_printf(line, ",\"%s\":%" G_GINT64_FORMAT, name, ns / 1000000000);
-    if (digits)
-        g_string_append_printf(line, ".%.*s", digits, fraction);
+    key(line, name);
+    wsx_json_seconds(line, ns, digits);
 }
 
 /* Each rule once, in the order of their first finding. */
@@ -149,8 +132,8 @@ static void write_open(struct writer *writer, const struct wsx_session *session)
     put_number(line, "transport_stream", session->transport_stream);
     if (session->http != WSX_HTTP_1)
         put_number(line, "stream_id", session->stream_id);
-    put_text(line, "uri", session->uri);
-    put_text(line, "subprotocol", session->subprotocol);
+    put_told(line, "uri", wsx_told_uri(session->uri));
+    put_told(line, "subprotocol", wsx_told_subprotocols(session->subprotocol));
     put_text(line, "extensions", session->extensions);
     if (session->status)
         put_number(line, "status", session->status);
@@ -189,7 +172,7 @@ static void write_message(struct writer *writer, const struct wsx_item *item, pa
         put_true(line, "raw");
     if (message->utf8 && !message->raw) {
         key(line, "text");
-        put_string(line, (const char *)bytes, message->have);
+        wsx_json_string(line, (const char *)bytes, message->have);
     } else {
         put_base64(line, bytes, message->have);
     }
@@ -204,7 +187,7 @@ static void put_close(GString *line, const struct wsx_item *item, const uint8_t 
         bool valid = wsx_utf8_feed(&utf8, body + 2, item->have - 2) && wsx_utf8_complete(&utf8);
         if (valid && item->have > 2) {
             key(line, "reason");
-            put_string(line, (const char *)body + 2, item->have - 2);
+            wsx_json_string(line, (const char *)body + 2, item->have - 2);
         }
         if (valid)
             return;

@@ -56,5 +56,13 @@ bool wsx_taps_draw_once(void);
 /* In such a program: visits what the end of the file leaves unfinished and then calls `behind`,
  * before any tap is drawn whose listener was registered earlier. Either may be NULL. */
 void wsx_taps_before_drawing(wsx_item_visit visit, void (*behind)(void *data), void *data);
+/* --export-objects websocket,DIR: one file a message. proto: the protocol's id. */
+void wsx_tap_objects_register(int proto);
+/* Export PDUs: one packet a message. */
+void wsx_tap_pdus_register(void);
+
+/* These two have taps of their own, which transport.c fills beside the tap "websocket". */
+void wsx_tap_objects_queue(packet_info *pinfo, const struct wsx_packet *packet);
+void wsx_tap_pdus_queue(tvbuff_t *tvb, packet_info *pinfo, const struct wsx_packet *packet);
 
 #endif

@@ -1,0 +1,56 @@
+/*
+ * json.c - JSON text, see json.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "json.h"
+
+#include "credentials.h"
+
+wsx_bool wsx_redact = FALSE;
+
+void wsx_json_string(GString *out, const char *text, size_t length) {
+    g_string_append_c(out, '"');
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c == '"' || c == '\\')
+            g_string_append_printf(out, "\\%c", c);
+        else if (c < 0x20 || c == 0x7F)
+            g_string_append_printf(out, "\\u%04x", c);
+        else
+            g_string_append_c(out, (char)c);
+    }
+    g_string_append_c(out, '"');
+}
+
+void wsx_json_text(GString *out, const char *text) {
+    if (g_utf8_validate(text, -1, NULL)) {
+        wsx_json_string(out, text, strlen(text));
+        return;
+    }
+    char *valid = g_utf8_make_valid(text, -1);
+    wsx_json_string(out, valid, strlen(valid));
+    g_free(valid);
+}
+
+void wsx_json_base64(GString *out, const uint8_t *bytes, size_t length) {
+    char *text = g_base64_encode(bytes, length);
+    g_string_append_c(out, '"');
+    g_string_append(out, text);
+    g_string_append_c(out, '"');
+    g_free(text);
+}
+
+void wsx_json_seconds(GString *out, int64_t ns, int digits) {
+    char fraction[16];
+    g_snprintf(fraction, sizeof fraction, "%09d", (int)(ns % 1000000000));
+    g_string_append_printf(out, "%" G_GINT64_FORMAT, ns / 1000000000);
+    if (digits)
+        g_string_append_printf(out, ".%.*s", digits, fraction);
+}
+
+char *wsx_told_uri(const char *uri) { return wsx_redact ? wsx_redact_uri(uri) : g_strdup(uri); }
+
+char *wsx_told_subprotocols(const char *list) {
+    return wsx_redact ? wsx_redact_subprotocols(list) : g_strdup(list);
+}

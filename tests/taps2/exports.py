@@ -1,0 +1,158 @@
+"""Export Objects, Export PDUs and websocket.redact against the JSON Lines of the same capture.
+
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+import collections
+import re
+
+import captures
+import jsonlines
+import run_cases
+
+NAME = re.compile(r"stream(\d+)-(c2s|s2c)-(\d+)-(text|binary)(-incomplete|-compressed)?\.(\w+)$")
+NAMES = ("many", "lost", "proto_graphql", "ws_plain_close", "chromium_wss", "pmd_takeover",
+         "h2c_python")
+# What the file ends in the middle of is not exported: no program tells a tap about it in time.
+KINDS = ("text", "binary")
+EXTENSIONS = {"plain words": "txt", '{"json": [1, 2]}': "json", "<a>xml</a>": "xml",
+              "PNG": "png", '{"in": "binary"}': "json", "\x00\x01\x02\xff": "bin"}
+
+
+def messages(items):
+    """Messages by (stream, direction, number), those that only the end of the file breaks left out."""
+    ends = {i["stream"]: i["packet"] for i in items if i["kind"] == "end" and i["cause"] == "eof"}
+    out = {}
+    for item in items:
+        broken_by_eof = item.get("incomplete") and item["stream"] in ends \
+            and item["packet"] == ends[item["stream"]]
+        if item["kind"] in KINDS and not broken_by_eof:
+            out[item["stream"], item["dir"], item["index"]] = item
+    return out
+
+
+def exported_objects(env, path, options=()):
+    folder = env.new_path("-objects")
+    folder.mkdir()
+    folder.chmod(0o777)
+    run_cases.checked(env.tshark(["-q", *options, "--export-objects", f"websocket,{folder}"], path),
+                      "--export-objects")
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def objects_test(env, path, options=()):
+    expected = messages(jsonlines.run(env, path))
+    problems, seen = [], set()
+    for name, content in exported_objects(env, path, options).items():
+        found = NAME.match(name)
+        if not found:
+            problems.append(f"a name of another form: {name}")
+            continue
+        key = int(found[1]), found[2], int(found[3])
+        item = expected.get(key)
+        seen.add(key)
+        if not item:
+            problems.append(f"{name} is in no line")
+            continue
+        if item["kind"] != found[4]:
+            problems.append(f"{name}: the line says {item['kind']}")
+        if content != jsonlines.body(item):
+            problems.append(f"{name}: {len(content)} bytes, not those of the line")
+        state = "-compressed" if item.get("raw") else "-incomplete" if item.get("incomplete") else None
+        if state != found[5]:
+            problems.append(f"{name}: the line has {item.line[:120]}")
+    problems += [f"message {key} was not exported" for key in sorted(set(expected) - seen)]
+    if not expected:
+        problems.append("the capture has no messages")
+    return problems
+
+
+def extension_test(env, path):
+    """The extension comes from the content."""
+    files = {content: name for name, content in exported_objects(env, path).items()}
+    problems = []
+    for text, extension in EXTENSIONS.items():
+        content = captures.PNG if text == "PNG" else text.encode("latin-1")
+        if not files.get(content, "").endswith("." + extension):
+            problems.append(f"{content[:20]} became {files.get(content)}, not .{extension}")
+    return problems
+
+
+# --- Export PDUs --------------------------------------------------------------------------------
+
+
+def pdus_test(env, path):
+    items = [i for i in messages(jsonlines.run(env, path)).values() if not i.get("raw")]
+    opens = {i["stream"]: i for i in jsonlines.run(env, path) if i["kind"] == "open"}
+    target = env.new_path(".pcapng")
+    run_cases.checked(env.tshark(["-q", "-U", "WebSocket", "-w", str(target)], path), "-U")
+    text = run_cases.checked(
+        env.tshark(["-T", "fields", "-e", "exported_pdu.exported_pdu", "-e", "exported_pdu.orig_fno",
+                    "-e", "exported_pdu.src_port", "-e", "exported_pdu.prot_name",
+                    "-E", "occurrence=f"], target), "reading the PDUs")
+    problems = []
+    got, expected = collections.Counter(), collections.Counter()
+    for line in text.split("\n"):
+        if line:
+            data, packet, port, _ = line.split("\t")
+            data = "" if data == "<MISSING>" else data.replace(":", "")  # a PDU of no bytes
+            got[bytes.fromhex(data), int(packet), int(port)] += 1
+    for item in items:
+        side = "client" if item["dir"] == "c2s" else "server"
+        port = int(opens[item["stream"]][side].rsplit(":", 1)[1])
+        expected[jsonlines.body(item), item["packet"], port] += 1
+    for key in (expected - got) + (got - expected):
+        problems.append(f"{expected[key]} lines, {got[key]} PDUs of {key[1:]}: {key[0][:40]}")
+    if not items:
+        problems.append("the capture has no messages")
+    return problems
+
+
+def pdu_names_test(env, path, wanted):
+    """The dissectors that the PDUs of a capture name."""
+    target = env.new_path(".pcapng")
+    run_cases.checked(env.tshark(["-q", "-U", "WebSocket", "-w", str(target)], path), "-U")
+    text = run_cases.checked(env.tshark(["-T", "fields", "-e", "exported_pdu.prot_name"], target),
+                             "reading the PDUs")
+    names = set(text.split())
+    return [] if names == wanted else [f"named {sorted(names)}, not {sorted(wanted)}"]
+
+
+# --- websocket.redact ---------------------------------------------------------------------------
+
+SECRETS = [captures.SECRET.decode(), captures.JWT.decode(), "secret-cookie", "secret-bearer"]
+
+
+def redact_lines_test(env, path):
+    plain = "".join(i.line for i in jsonlines.run(env, path))
+    hidden = jsonlines.run(env, path, ["-o", "websocket.redact:TRUE"])
+    lines = "".join(i.line for i in hidden)
+    problems = [f"{s} is not in the lines without the preference" for s in SECRETS[:2]
+                if s not in plain]
+    problems += [f"{s} is in the lines" for s in SECRETS if s in lines]
+    opened = hidden[0]
+    for key, value in (("uri", "ws://server.example.com/feed?room=1&token=(hidden)&x=(hidden)"),
+                       ("subprotocol", "(hidden)")):
+        if opened.get(key) != value:
+            problems.append(f"{key} is {opened.get(key)}")
+    if plain.count("hello") != 1 or lines.count("hello") != 1:
+        problems.append("the message is not there")
+    return problems
+
+
+def tests(env):
+    made = captures.Captures(env)
+    for name in NAMES:
+        try:
+            path = made.path(name)
+        except FileNotFoundError:
+            if name != "h2c_python":
+                raise
+            continue
+        yield f"objects:{name}", lambda path=path: objects_test(env, path)
+        yield f"pdus:{name}", lambda path=path: pdus_test(env, path)
+    path = made.path("many")
+    yield "objects:second-pass", lambda: objects_test(env, path, ["-2"])
+    yield "objects:extension", lambda: extension_test(env, path)
+    yield "pdus:names", lambda: pdu_names_test(env, path, {"json", "data-text-lines", "data"})
+    yield "pdus:names-sip", lambda: pdu_names_test(env, made.path("proto_sip"), {"sip"})
+    yield "redact:lines", lambda: redact_lines_test(env, made.path("secrets"))
