@@ -98,6 +98,7 @@ static void register_all(void) {
     wsx_tap_connections_register();
     wsx_tap_conversations_register();
     wsx_tap_srt_register();
+    wsx_tap_har_register();
     wsx_tap_objects_register(wsx_proto);
     wsx_tap_pdus_register();
 }

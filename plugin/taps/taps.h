@@ -56,6 +56,8 @@ bool wsx_taps_draw_once(void);
 /* In such a program: visits what the end of the file leaves unfinished and then calls `behind`,
  * before any tap is drawn whose listener was registered earlier. Either may be NULL. */
 void wsx_taps_before_drawing(wsx_item_visit visit, void (*behind)(void *data), void *data);
+/* -z websocket,har,FILE: an HTTP Archive. */
+void wsx_tap_har_register(void);
 /* --export-objects websocket,DIR: one file a message. proto: the protocol's id. */
 void wsx_tap_objects_register(int proto);
 /* Export PDUs: one packet a message. */

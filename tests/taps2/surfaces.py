@@ -11,9 +11,10 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 for folder in (HERE, HERE.parent, HERE.parent / "lib"):
     sys.path.insert(0, str(folder))
+import archive  # noqa: E402
 import exports  # noqa: E402
 
-MODULES = (exports,)
+MODULES = (exports, archive)
 
 
 def tests(env):
