@@ -91,4 +91,57 @@ static inline void wsx_item_set_text(proto_item *item, int hf, const uint8_t *by
 #endif
 }
 
+/*
+ * Sequence analysis (Flow Graph): the library exports it, its header is not installed. What follows
+ * is declared from the versions' own sources and object code; flow.c holds it against what the
+ * library does before it is used. Wireshark makes the items, so that it knows their size.
+ */
+#define WSX_SEQUENCE_NODES 40
+
+struct wsx_sequence_item {
+    uint32_t frame_number;
+    address src_addr;
+    uint16_t port_src;
+    address dst_addr;
+    uint16_t port_dst;
+    char *frame_label, *time_str, *comment; /* g_malloc'ed, Wireshark frees them */
+    uint16_t conv_num;
+    unsigned fg_color, bg_color;
+    wsx_bool has_color_filter, display;
+    unsigned src_node, dst_node; /* set by Wireshark */
+    uint16_t line_style;
+    uint32_t info_type;
+    void *info_ptr;
+#if WSX_VERSION >= 406
+    void (*free_info_ptr)(void *);
+#endif
+};
+
+struct wsx_sequence {
+    const char *name;
+    wsx_bool any_addr;
+    int nconv;
+    GQueue *items;
+    GHashTable *ht;
+    address nodes[WSX_SEQUENCE_NODES];
+#if WSX_VERSION >= 404
+    uint8_t occurrence[WSX_SEQUENCE_NODES];
+#endif
+    uint32_t num_nodes;
+};
+
+WS_DLL_PUBLIC void register_seq_analysis(const char *name, const char *ui_name, const int proto_id,
+                                         const char *tap_listener, unsigned tap_flags,
+                                         tap_packet_cb tap_func);
+WS_DLL_PUBLIC struct wsx_sequence_item *
+sequence_analysis_create_sai_with_addresses(packet_info *pinfo, struct wsx_sequence *sequence);
+WS_DLL_PUBLIC void sequence_analysis_use_color_filter(packet_info *pinfo,
+                                                      struct wsx_sequence_item *item);
+WS_DLL_PUBLIC struct wsx_sequence *sequence_analysis_info_new(void);
+WS_DLL_PUBLIC void sequence_analysis_info_free(struct wsx_sequence *sequence);
+WS_DLL_PUBLIC void sequence_analysis_list_sort(struct wsx_sequence *sequence);
+WS_DLL_PUBLIC int sequence_analysis_get_nodes(struct wsx_sequence *sequence);
+WS_DLL_PUBLIC void sequence_analysis_dump_to_file(FILE *out, struct wsx_sequence *sequence,
+                                                  unsigned first_node);
+
 #endif

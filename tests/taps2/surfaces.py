@@ -13,8 +13,9 @@ for folder in (HERE, HERE.parent, HERE.parent / "lib"):
     sys.path.insert(0, str(folder))
 import archive  # noqa: E402
 import exports  # noqa: E402
+import flow  # noqa: E402
 
-MODULES = (exports, archive)
+MODULES = (exports, archive, flow)
 
 
 def tests(env):
