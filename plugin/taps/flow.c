@@ -58,8 +58,8 @@ static void add(struct wsx_sequence *sequence, const struct wsx_item *item, pack
     arrow->frame_number = item->packet;
     arrow->frame_label = g_strdup(wsx_info(item, pinfo));
     /* the label is cut to the width between the columns, the comment is not */
-    arrow->comment = g_strdup_printf("WebSocket stream %u: %s", item->session->number,
-                                     arrow->frame_label);
+    arrow->comment =
+        g_strdup_printf("WebSocket stream %u: %s", item->session->number, arrow->frame_label);
     arrow->conv_num = (uint16_t)item->session->number;
     arrow->line_style = 1;
     arrow->display = TRUE;
@@ -121,11 +121,13 @@ static bool prints_fit(struct wsx_sequence *sequence) {
         return false;
     sequence_analysis_dump_to_file(out, sequence, 0);
     fclose(out);
-    static const char *const parts[] = {TRIAL_LABEL,     TRIAL_FROM, TRIAL_TO, "0.5",
-                                        "trial-comment", "64321",    "64123"};
-    bool fits = true;
-    for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
-        fits = fits && strstr(text, parts[i]);
+    /* in the order in which they are drawn */
+    static const char *const parts[] = {TRIAL_FROM,      TRIAL_TO, "0.5",  TRIAL_LABEL,
+                                        "trial-comment", "64321",  "64123"};
+    const char *at = text;
+    for (size_t i = 0; i < G_N_ELEMENTS(parts) && at; i++)
+        at = strstr(at, parts[i]);
+    bool fits = at != NULL;
     free(text);
     return fits;
 }
