@@ -176,10 +176,9 @@ def schema_test(env, made, name):
 def tests(env):
     made = captures.Captures(env)
     for name in NAMES:
-        yield f"har:{name}", lambda path=made.path(name): har_test(env, path)
-    secrets = made.path("secrets")
+        yield f"har:{name}", lambda name=name: har_test(env, made.path(name))
     yield "har:second-pass", lambda: har_test(env, made.path("many"), ["-2"])
-    yield "har:headers", lambda: headers_test(env, secrets)
-    yield "har:redact", lambda: redact_test(env, secrets)
-    yield "har:bad-argument", lambda: bad_argument_test(env, secrets)
+    yield "har:headers", lambda: headers_test(env, made.path("secrets"))
+    yield "har:redact", lambda: redact_test(env, made.path("secrets"))
+    yield "har:bad-argument", lambda: bad_argument_test(env, made.path("secrets"))
     yield "har:schema", lambda: schema_test(env, made, "har:schema")

@@ -2,9 +2,10 @@
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
+import pathlib
 import struct
 import sys
-import pathlib
+import threading
 import zlib
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
@@ -93,21 +94,61 @@ def secrets(path):
     talk.save(path)
 
 
-MADE = {"many": many, "lost": lost, "secrets": secrets}
-RECORDED = ("proto_graphql", "proto_sip", "proto_jsonrpc", "ws_plain_close", "chromium_wss")
+def everything(path):
+    """A capture in which each colour and each button finds something."""
+    talk = Talk()
+    extension = b"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover"
+    talk.open_at(b"/", [extension], [extension])
+    talk.client(masked(1, b"text"))
+    talk.client(craft.frame(2, b"binary", key=b"\x01\x02\x03\x04"))
+    talk.server(craft.frame(1, deflated(b"deflated " * 30), rsv=4))
+    talk.server(craft.frame(2, bytes(70000)))
+    talk.server(craft.frame(9, b"slow"))
+    # acknowledgements are a millisecond apart
+    for _ in range(600):
+        talk.packet(craft.SERVER, craft.ACK)
+    talk.client(craft.frame(10, b"slow", key=b"\x05\x06\x07\x08"))
+    talk.client(craft.frame(3, b"reserved", key=b"\x09\x0a\x0b\x0c"))
+    lost = craft.frame(2, bytes(900))
+    talk.packet(craft.SERVER, craft.PSH | craft.ACK, lost[:300])
+    talk.seq[craft.SERVER] += 300
+    talk.packet(craft.SERVER, craft.PSH | craft.ACK, lost[600:])
+    for _ in range(6):
+        talk.packet(craft.CLIENT, craft.ACK)
+        talk.server(craft.frame(1, b"after"))
+    talk.client(craft.frame(8, struct.pack(">H", 1011), key=b"\x0d\x0e\x0f\x10"))
+    talk.server(craft.frame(8, struct.pack(">H", 1011)))
+    talk.packet(craft.SERVER, craft.FIN | craft.ACK)
+    talk.packet(craft.CLIENT, craft.FIN | craft.ACK)
+    refused = Talk()
+    refused.port[0] = 50002
+    refused.packet(craft.CLIENT, craft.SYN)
+    refused.packet(craft.SERVER, craft.SYN | craft.ACK)
+    refused.packet(craft.CLIENT, craft.ACK)
+    refused.client(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                   b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+    refused.server(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    refused.packet(craft.CLIENT, craft.RST)
+    talk.packets += refused.packets
+    talk.save(path)
+
+
+MADE = {"many": many, "lost": lost, "secrets": secrets, "everything": everything}
 
 
 class Captures:
-    """Paths by name; made ones are made once."""
+    """Paths by name; made ones are made once, when they are asked for."""
 
     def __init__(self, env):
-        self.env, self.paths = env, {}
+        self.env, self.paths, self.lock = env, {}, threading.Lock()
 
     def path(self, name):
-        if name in MADE:
-            if name not in self.paths:
-                self.paths[name] = self.env.new_path(f"-{name}.pcap")
-                MADE[name](str(self.paths[name]))
+        with self.lock:
+            if name in MADE and name not in self.paths:
+                path = self.env.new_path(f"-{name}.pcap")
+                MADE[name](str(path))
+                self.paths[name] = path
+        if name in self.paths:
             return self.paths[name]
         for path in (SAMPLES / f"{name}.pcapng", CASES / name / f"{name}.pcap"):
             if path.is_file():

@@ -10,8 +10,7 @@ import jsonlines
 import run_cases
 
 NAME = re.compile(r"stream(\d+)-(c2s|s2c)-(\d+)-(text|binary)(-incomplete|-compressed)?\.(\w+)$")
-NAMES = ("many", "lost", "proto_graphql", "ws_plain_close", "chromium_wss", "pmd_takeover",
-         "h2c_python")
+NAMES = ("many", "lost", "proto_graphql", "ws_plain_close", "chromium_wss", "pmd_takeover")
 # What the file ends in the middle of is not exported: no program tells a tap about it in time.
 KINDS = ("text", "binary")
 EXTENSIONS = {"plain words": "txt", '{"json": [1, 2]}': "json", "<a>xml</a>": "xml",
@@ -142,17 +141,11 @@ def redact_lines_test(env, path):
 def tests(env):
     made = captures.Captures(env)
     for name in NAMES:
-        try:
-            path = made.path(name)
-        except FileNotFoundError:
-            if name != "h2c_python":
-                raise
-            continue
-        yield f"objects:{name}", lambda path=path: objects_test(env, path)
-        yield f"pdus:{name}", lambda path=path: pdus_test(env, path)
-    path = made.path("many")
-    yield "objects:second-pass", lambda: objects_test(env, path, ["-2"])
-    yield "objects:extension", lambda: extension_test(env, path)
-    yield "pdus:names", lambda: pdu_names_test(env, path, {"json", "data-text-lines", "data"})
+        yield f"objects:{name}", lambda name=name: objects_test(env, made.path(name))
+        yield f"pdus:{name}", lambda name=name: pdus_test(env, made.path(name))
+    yield "objects:second-pass", lambda: objects_test(env, made.path("many"), ["-2"])
+    yield "objects:extension", lambda: extension_test(env, made.path("many"))
+    yield "pdus:names", lambda: pdu_names_test(env, made.path("many"),
+                                               {"json", "data-text-lines", "data"})
     yield "pdus:names-sip", lambda: pdu_names_test(env, made.path("proto_sip"), {"sip"})
     yield "redact:lines", lambda: redact_lines_test(env, made.path("secrets"))

@@ -82,5 +82,5 @@ def text_test(env, path):
 def tests(env):
     made = captures.Captures(env)
     for name in NAMES:
-        yield f"flow:{name}", lambda path=made.path(name): graph_test(env, path)
+        yield f"flow:{name}", lambda name=name: graph_test(env, made.path(name))
     yield "flow:text", lambda: text_test(env, made.path("many"))

@@ -13,9 +13,10 @@ for folder in (HERE, HERE.parent, HERE.parent / "lib"):
     sys.path.insert(0, str(folder))
 import archive  # noqa: E402
 import exports  # noqa: E402
+import extras  # noqa: E402
 import flow  # noqa: E402
 
-MODULES = (exports, archive, flow)
+MODULES = (exports, archive, flow, extras)
 
 
 def tests(env):
