@@ -112,6 +112,19 @@ void wsx_preview_append(GString *text, const uint8_t *bytes, size_t length, unsi
         g_string_append(text, "\xe2\x80\xa6");
 }
 
+static const char *finish(GString *text, wmem_allocator_t *pool) {
+    const char *copy = wmem_strdup(pool, text->str);
+    g_string_free(text, TRUE);
+    return copy;
+}
+
+const char *wsx_preview(wmem_allocator_t *pool, const uint8_t *bytes, size_t length,
+                        unsigned characters) {
+    GString *text = g_string_new(NULL);
+    wsx_preview_append(text, bytes, length, characters);
+    return finish(text, pool);
+}
+
 /* Arrow, name, and the length in brackets. */
 static void append_head(GString *text, const struct wsx_item *item, const char *name,
                         const char *more, uint64_t length) {
@@ -197,7 +210,5 @@ void wsx_info_append(GString *text, const struct wsx_item *item, packet_info *pi
 const char *wsx_info(const struct wsx_item *item, packet_info *pinfo) {
     GString *text = g_string_new(NULL);
     wsx_info_append(text, item, pinfo);
-    const char *copy = wmem_strdup(pinfo->pool, text->str);
-    g_string_free(text, TRUE);
-    return copy;
+    return finish(text, pinfo->pool);
 }

@@ -21,6 +21,9 @@ const char *wsx_cause_name(enum wsx_cause cause);
 /* A text for one line: at most `characters` of it, control characters escaped, an ellipsis where it
  * was cut. Bytes that are no UTF-8 stand as \xNN. */
 void wsx_preview_append(GString *text, const uint8_t *bytes, size_t length, unsigned characters);
+/* The same as a text from `pool`. */
+const char *wsx_preview(wmem_allocator_t *pool, const uint8_t *bytes, size_t length,
+                        unsigned characters);
 
 /* The entry of one item, as in the Info column: direction, type, length, preview or close code. */
 void wsx_info_append(GString *text, const struct wsx_item *item, packet_info *pinfo);
