@@ -60,6 +60,8 @@ typedef gboolean wsx_bool;
 #define WSX_CONVERSATION_FILTER_ARGUMENTS packet_info *pinfo
 #define WSX_MENU_SEPARATOR "/"
 #endif
+/* Wireshark hands us the bytes of HTTP/2 and HTTP/3 streams itself, with http_upgrade_info_t. */
+#define WSX_STREAMS_ARE_CALLED (WSX_VERSION >= 406)
 
 /* True when somebody asked for this field by name (a filter, -e): a visible tree alone does not count. */
 static inline bool wsx_field_wanted(int hf) {
@@ -73,6 +75,22 @@ static inline char *wsx_data_source_name(const struct data_source *source) {
 #else
     return get_data_source_name(source);
 #endif
+}
+
+/* Values of a field in a tree; of the type that the name says. */
+#if WSX_VERSION >= 404
+#define WSX_FVALUE(info) ((info)->value)
+#else
+#define WSX_FVALUE(info) (&(info)->value)
+#endif
+static inline uint32_t wsx_field_uint(field_info *info) {
+    return fvalue_get_uinteger(WSX_FVALUE(info));
+}
+static inline uint64_t wsx_field_uint64(field_info *info) {
+    return fvalue_get_uinteger64(WSX_FVALUE(info));
+}
+static inline const char *wsx_field_string(field_info *info) {
+    return fvalue_get_string(WSX_FVALUE(info));
 }
 
 /* Sets a string value that may hold U+0000; add_string cuts there. Only for an item that is our

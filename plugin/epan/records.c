@@ -387,6 +387,8 @@ struct wsx_call *wsx_state_feed(packet_info *pinfo, struct wsx_session *session,
         session->waiting_since[direction] = wsx_state_time(pinfo);
     call->first = first + 1;
     call->count = record_count - first - 1;
+    call->length = length;
+    call->settled = !tvb;
     if (tvb && call_is_its_frame(first, &session->core->side[direction].stream))
         call->first = first;
     else
@@ -458,6 +460,8 @@ static struct wsx_call *recall(packet_info *pinfo, bool settled, uint32_t length
         packet->cursor = call->first + count;
         if (own && !settled && (uint32_t)record->offset != length)
             continue; /* of other bytes */
+        call->settled = settled;
+        call->length = own ? (uint32_t)record->offset : length;
         if (own) {
             call->searching = (record->flags & WSX_FLAG_SEARCHING) != 0;
             call->part_index = record->index;

@@ -337,8 +337,8 @@ static void draw_other(struct canvas *canvas, const struct wsx_item *item) {
 static void draw_part(struct canvas *canvas) {
     const struct wsx_call *call = canvas->call;
     tvbuff_t *tvb = canvas->tvb;
-    uint64_t here = MIN(call->part_done, (uint64_t)tvb_reported_length(tvb));
-    int length = (int)MIN(here, (uint64_t)tvb_captured_length(tvb));
+    uint64_t here = MIN(call->part_done, call->length);
+    int length = call->settled ? 0 : (int)MIN(here, (uint64_t)tvb_captured_length(tvb));
     proto_item *item = proto_tree_add_item(canvas->top, hf_frame_part, tvb,
                                            (int)tvb_captured_length(tvb) - length, length, ENC_NA);
     proto_tree *tree = proto_item_add_subtree(item, ett_wsx_part);

@@ -36,18 +36,12 @@ struct wsx_early {
     uint8_t bytes[];
 };
 
-/* The sessions of one transport connection. */
-struct carrier {
-    struct wsx_session *latest;
-    wmem_map_t *streams; /* uint64_t to struct wsx_session, HTTP/2 and HTTP/3 */
-};
-
 static GPtrArray *sessions;      /* all of the file, by number */
 static wmem_map_t *by_handshake; /* packet number to GPtrArray of sessions */
 static wmem_map_t *by_addresses; /* "client server" to the latest session */
-static wmem_map_t *carriers;     /* conversation_t to struct carrier */
+static wmem_map_t *carriers;     /* conversation_t to struct wsx_carrier */
 static GHashTable *keys;         /* Sec-WebSocket-Key to struct wsx_session */
-static GPtrArray *unsettled;     /* sessions that ended, not yet settled */
+static GPtrArray *unsettled;     /* sessions with something to settle in this packet */
 
 /* See wsx_state_enter. */
 static struct {
@@ -220,18 +214,30 @@ const struct wsx_finding *wsx_collect_take(struct wsx_collecting *collecting) {
 
 /* ---- finding sessions ---- */
 
-static struct carrier *carrier_of(packet_info *pinfo) {
-    conversation_t *conversation = find_conversation_pinfo(pinfo, 0);
+struct wsx_carrier *wsx_store_carrier(const conversation_t *conversation) {
     return conversation ? wmem_map_lookup(carriers, conversation) : NULL;
 }
 
+struct wsx_carrier *wsx_store_carrier_new(conversation_t *conversation) {
+    struct wsx_carrier *carrier = wsx_store_carrier(conversation);
+    if (!carrier) {
+        carrier = wmem_new0(wmem_file_scope(), struct wsx_carrier);
+        wmem_map_insert(carriers, conversation, carrier);
+    }
+    return carrier;
+}
+
+static struct wsx_carrier *carrier_of(packet_info *pinfo) {
+    return wsx_store_carrier(find_conversation_pinfo(pinfo, 0));
+}
+
 struct wsx_session *wsx_state_find(packet_info *pinfo) {
-    struct carrier *carrier = carrier_of(pinfo);
+    struct wsx_carrier *carrier = carrier_of(pinfo);
     return carrier ? carrier->latest : NULL;
 }
 
 struct wsx_session *wsx_state_find_stream(packet_info *pinfo, uint64_t stream_id) {
-    struct carrier *carrier = carrier_of(pinfo);
+    struct wsx_carrier *carrier = carrier_of(pinfo);
     return carrier && carrier->streams ? wmem_map_lookup(carrier->streams, &stream_id) : NULL;
 }
 
@@ -306,8 +312,8 @@ static void touch(struct wsx_session *session, const packet_info *pinfo) {
 static void replace_earlier(struct wsx_session *session) {
     char *both = wmem_strdup_printf(wmem_file_scope(), "%s %s", session->client, session->server);
     struct wsx_session *earlier = wmem_map_lookup(by_addresses, both);
-    if (earlier && !earlier->cause && earlier->conversation != session->conversation)
-        wsx_state_end(earlier, WSX_CAUSE_REPLACED);
+    if (earlier && earlier->conversation != session->conversation)
+        wsx_state_carrier_end(earlier, WSX_CAUSE_REPLACED);
     wmem_map_insert(by_addresses, both, session);
 }
 
@@ -323,6 +329,7 @@ static struct wsx_session *session_new(packet_info *pinfo, bool from_client, boo
     session->server_port = (uint16_t)(from_client ? pinfo->destport : pinfo->srcport);
     session->client = address_port(client, from_client ? pinfo->srcport : pinfo->destport);
     session->server = address_port(server, session->server_port);
+    copy_address_wmem(wmem_file_scope(), &session->server_address, server);
     session->conversation = conversation;
     session->time_digits = digits_of(pinfo);
     struct tcp_analysis *tcp =
@@ -332,12 +339,7 @@ static struct wsx_session *session_new(packet_info *pinfo, bool from_client, boo
         session->transport_stream = tcp->stream;
         session->client_flow = from_client ? tcp->fwd : tcp->rev;
     }
-    struct carrier *carrier = wmem_map_lookup(carriers, conversation);
-    if (!carrier) {
-        carrier = wmem_new0(wmem_file_scope(), struct carrier);
-        wmem_map_insert(carriers, conversation, carrier);
-    }
-    carrier->latest = session;
+    wsx_store_carrier_new(conversation)->latest = session;
     wsx_sessions_open++;
     touch(session, pinfo);
     replace_earlier(session);
@@ -350,9 +352,11 @@ static void put_stream(struct wsx_session *session, enum wsx_http_version http,
     session->stream_id = stream_id;
     if (http == WSX_HTTP_1)
         return;
-    struct carrier *carrier = wmem_map_lookup(carriers, session->conversation);
+    struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
     if (!carrier->streams)
         carrier->streams = wmem_map_new(wmem_file_scope(), wmem_int64_hash, g_int64_equal);
+    *(carrier->last ? &carrier->last->next_stream : &carrier->first) = session;
+    carrier->last = session;
     wmem_map_insert(carrier->streams, wmem_memdup(wmem_file_scope(), &stream_id, sizeof stream_id),
                     session);
 }
@@ -378,7 +382,12 @@ static void judge_key_reuse(struct wsx_session *session, struct wsx_collecting *
 
 struct wsx_session *wsx_state_request(packet_info *pinfo, struct wsx_head *head, bool encrypted,
                                       uint64_t stream_id) {
-    struct wsx_session *session = session_new(pinfo, true, encrypted);
+    return wsx_state_request_known(pinfo, head, true, encrypted, stream_id);
+}
+
+struct wsx_session *wsx_state_request_known(packet_info *pinfo, struct wsx_head *head,
+                                            bool from_client, bool encrypted, uint64_t stream_id) {
+    struct wsx_session *session = session_new(pinfo, from_client, encrypted);
     struct wsx_collecting collecting;
     wsx_collect_init(&collecting, session, pinfo);
     session->request = *head;
@@ -392,6 +401,7 @@ struct wsx_session *wsx_state_request(packet_info *pinfo, struct wsx_head *head,
     struct wsx_finding_sink sink = {collect_for_session, &collecting};
     wsx_handshake_check_request(&session->request, encrypted, &sink);
     judge_key_reuse(session, &collecting);
+    wsx_store_judge_settings(session, pinfo, from_client, &sink);
     session->request_findings = wsx_collect_take(&collecting);
     handshake_in(session, pinfo->num);
     return session;
@@ -441,6 +451,8 @@ struct wsx_session *wsx_state_response(packet_info *pinfo, struct wsx_session *s
     session->response_findings = wsx_collect_take(&collecting);
     if (wsx_head_agrees(&session->response)) {
         core_new(session, &agreement);
+        if (session->early && session->http != WSX_HTTP_1)
+            wsx_store_unsettled(session);
     } else {
         wsx_agreement_clear(&agreement);
         early_clear(session);
@@ -586,12 +598,14 @@ void wsx_state_fin(struct wsx_session *session, enum wsx_direction direction, ui
     session->fin_offset[direction] = offset;
 }
 
+void wsx_store_unsettled(struct wsx_session *session) { g_ptr_array_add(unsettled, session); }
+
 void wsx_state_end(struct wsx_session *session, enum wsx_cause cause) {
     if (session->cause)
         return;
     session->cause = cause;
     wsx_sessions_open--;
-    g_ptr_array_add(unsettled, session);
+    wsx_store_unsettled(session);
 }
 
 static bool direction_is_complete(const struct wsx_session *session, enum wsx_direction d) {
@@ -613,6 +627,8 @@ static void finish_sides(struct wsx_session *session, struct wsx_collecting *col
 /* What only the end proves. */
 static void judge_end(struct wsx_session *session, struct wsx_collecting *collecting) {
     struct wsx_finding_sink sink = {wsx_collect_finding, collecting};
+    if (session->reset.seen)
+        wsx_store_judge_reset(session, &sink);
     if (session->opened)
         wsx_connection_judge_end(session->core, collecting->pinfo->num, collecting);
     else if (session->cause != WSX_CAUSE_REFUSED)
@@ -643,6 +659,8 @@ static void open_if_answered(struct wsx_session *session, const packet_info *pin
 /* Ends and early bytes of one session, in the packet being settled. */
 static void settle(struct wsx_session *session, struct wsx_collecting *collecting) {
     packet_info *pinfo = collecting->pinfo;
+    if (session->setting_finding)
+        wsx_store_tell_setting(session, collecting);
     if (session->cause || session->fin_seen[0] || session->fin_seen[1])
         open_if_answered(session, pinfo);
     if (session->opened && session->early)
@@ -667,20 +685,22 @@ static void settle(struct wsx_session *session, struct wsx_collecting *collectin
 
 static bool needs_settling(const struct wsx_session *session) {
     return session && !session->end_packet &&
-           ((session->opened && session->early) || session->cause || session->fin_seen[0] ||
-            session->fin_seen[1]);
+           ((session->opened && session->early) || session->setting_finding || session->cause ||
+            session->fin_seen[0] || session->fin_seen[1]);
 }
 
 /* The next session with something to settle in this packet: those that ended, then `session`. */
 struct wsx_session *wsx_state_settle_one(packet_info *pinfo, struct wsx_session *session,
                                          struct wsx_collecting *collecting) {
     while (unsettled->len) {
-        struct wsx_session *ended = g_ptr_array_remove_index(unsettled, unsettled->len - 1);
-        if (needs_settling(ended))
-            session = ended;
-        else
+        struct wsx_session *first = g_ptr_array_remove_index(unsettled, 0);
+        uint32_t before = wsx_record_count();
+        if (!needs_settling(first))
             continue;
-        break;
+        wsx_collect_init(collecting, first, pinfo);
+        settle(first, collecting);
+        if (wsx_record_count() != before)
+            return first;
     }
     if (!needs_settling(session))
         return NULL;

@@ -69,6 +69,7 @@ struct wsx_session {
     const char *uri, *subprotocol, *extensions; /* NULL when there is none */
     const char *client, *server;                /* "address:port" */
     uint16_t server_port;
+    address server_address;
     uint32_t transport_stream; /* tcp.stream, or the QUIC connection's number */
     uint64_t stream_id;        /* HTTP/2, HTTP/3 */
     uint32_t request_packet, response_packet;
@@ -89,6 +90,7 @@ struct wsx_session {
         uint32_t frames, messages;
         uint64_t bytes; /* of messages, after inflating */
     } totals[2];
+    struct wsx_session *next_stream; /* of the same HTTP/2 or HTTP/3 connection */
     /* first pass only */
     conversation_t *conversation;
     struct tcp_analysis *tcp;      /* NULL where there is no TCP */
@@ -100,6 +102,11 @@ struct wsx_session {
     uint64_t fin_offset[2]; /* 0: not known */
     struct wsx_early *early, **early_end;
     size_t early_bytes;
+    struct wsx_reset {
+        bool seen, from_server;
+        uint64_t code;
+    } reset;                     /* HTTP/2 and HTTP/3: the stream was reset */
+    const char *setting_finding; /* of h2-setting-withdrawn, to be told in this packet */
     uint8_t open_rules[2][WSX_RULE_COUNT]; /* of the message under way, in order */
     uint8_t open_rule_count[2];
     const struct wsx_part *part[2]; /* of the frame under way */
@@ -119,6 +126,8 @@ struct wsx_call {
     const struct wsx_session *session;
     enum wsx_direction direction;
     uint32_t first, count; /* its records */
+    uint64_t length;       /* of its bytes */
+    bool settled;          /* its bytes are not those it is drawn into */
     /* the frame that the last bytes belong to and that is not complete; index 0 = none */
     uint32_t part_index;
     uint64_t part_done, part_whole; /* bytes of it so far, with header; its length, 0 = not known */
@@ -200,6 +209,9 @@ struct wsx_session *wsx_state_find_stream(packet_info *pinfo, uint64_t stream_id
 /* A request that asks for WebSocket. Takes the head. stream_id: HTTP/2, HTTP/3. */
 struct wsx_session *wsx_state_request(packet_info *pinfo, struct wsx_head *head, bool encrypted,
                                       uint64_t stream_id);
+/* The same where the packet is the server's: the request was not seen, its head is known. */
+struct wsx_session *wsx_state_request_known(packet_info *pinfo, struct wsx_head *head,
+                                            bool from_client, bool encrypted, uint64_t stream_id);
 /* Its answer. Takes the head. session NULL: the request was not captured. */
 struct wsx_session *wsx_state_response(packet_info *pinfo, struct wsx_session *session,
                                        struct wsx_head *head, bool encrypted, uint64_t stream_id);
@@ -232,6 +244,23 @@ unsigned wsx_state_early_count(const struct wsx_session *session, enum wsx_direc
                                int64_t *since);
 /* A FIN behind the direction's byte at `offset` (0: not known). */
 void wsx_state_fin(struct wsx_session *session, enum wsx_direction direction, uint64_t offset);
+
+/* ---- HTTP/2 and HTTP/3; first pass, unless said otherwise ---- */
+
+/* The direction of this packet where no TCP tells it: by the client's address and port. */
+enum wsx_direction wsx_state_stream_direction(const struct wsx_session *session,
+                                              const packet_info *pinfo);
+/* Later passes: bytes of the stream in this packet belong to frames. */
+bool wsx_state_stream_is_open(const struct wsx_session *session, const packet_info *pinfo);
+/* The stream's sender said that nothing follows. */
+void wsx_state_stream_fin(struct wsx_session *session, enum wsx_direction direction);
+/* The stream was reset. */
+void wsx_state_stream_reset(struct wsx_session *session, bool from_server, uint64_t code);
+/* What carries the stream ended, and with it all others: by a FIN of one side, or at once. */
+void wsx_state_carrier_fin(struct wsx_session *session, enum wsx_direction direction);
+void wsx_state_carrier_end(struct wsx_session *session, enum wsx_cause cause);
+/* The sender of this packet sent SETTINGS; extended_connect NULL: without that setting. */
+void wsx_state_settings(packet_info *pinfo, const uint64_t *extended_connect);
 
 /* ---- calls ---- */
 

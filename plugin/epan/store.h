@@ -67,6 +67,20 @@ struct wsx_kept {
     const struct wsx_part *part;
 };
 
+/* The sessions of one transport connection. */
+struct wsx_carrier {
+    struct wsx_session *latest;
+    /* HTTP/2 and HTTP/3: */
+    wmem_map_t *streams;              /* uint64_t to struct wsx_session */
+    struct wsx_session *first, *last; /* the same, by number */
+    struct wsx_settings {
+        uint32_t packet; /* of its first SETTINGS, 0 = not seen */
+        bool enabled;    /* SETTINGS_ENABLE_CONNECT_PROTOCOL was 1 once */
+        uint32_t fault_packet;
+        const char *fault; /* of h2-setting-withdrawn, not told yet */
+    } settings[2];         /* of each side */
+};
+
 /* Findings on their way to the item that they belong to. */
 struct wsx_collecting {
     struct wsx_session *session;
@@ -106,5 +120,15 @@ struct wsx_session *wsx_state_settle_one(packet_info *pinfo, struct wsx_session 
                                          struct wsx_collecting *collecting);
 bool wsx_state_has_unsettled(const struct wsx_session *session);
 void wsx_state_finish_at_eof(struct wsx_session *session, struct wsx_collecting *collecting);
+struct wsx_carrier *wsx_store_carrier(const conversation_t *conversation);
+struct wsx_carrier *wsx_store_carrier_new(conversation_t *conversation);
+/* The session is settled at this packet's end. */
+void wsx_store_unsettled(struct wsx_session *session);
+
+/* streams.c: rules of HTTP/2 and HTTP/3. */
+void wsx_store_judge_settings(const struct wsx_session *session, const packet_info *pinfo,
+                              bool from_client, const struct wsx_finding_sink *sink);
+void wsx_store_judge_reset(const struct wsx_session *session, const struct wsx_finding_sink *sink);
+void wsx_store_tell_setting(struct wsx_session *session, struct wsx_collecting *collecting);
 
 #endif

@@ -9,6 +9,7 @@
 #include "transport.h"
 
 #include "fields.h"
+#include "http2.h"
 #include "show.h"
 #include "state.h"
 #include "taps/taps.h"
@@ -134,6 +135,8 @@ static int dissect_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, 
     if (!wsx_enhanced)
         return call_dissector_only(builtin, tvb, pinfo, tree, data);
     wsx_state_enter(pinfo);
+    if (wsx_http2_is_stream(data))
+        return wsx_http2_upgrade(tvb, pinfo, tree, data);
     struct wsx_session *session = NULL;
     if (wsx_state_first_pass(pinfo)) {
         struct wsx_packet *packet = wsx_state_packet(pinfo);
@@ -368,6 +371,15 @@ static void watch_end(packet_info *pinfo, struct wsx_session *session,
     }
 }
 
+/* The same for what carries HTTP/2: it ends all its streams. */
+static void watch_carrier(packet_info *pinfo, struct wsx_session *session,
+                          const struct wsx_tcp_view *view) {
+    if (view->flags & TH_RST)
+        wsx_state_carrier_end(session, WSX_CAUSE_RST);
+    else if (view->flags & TH_FIN)
+        wsx_state_carrier_fin(session, wsx_state_direction(session, pinfo));
+}
+
 /* First pass, TCP: late segments, FIN and RST. Returns the packet's session. */
 static struct wsx_session *watch_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
                                      struct wsx_packet *packet) {
@@ -380,11 +392,16 @@ static struct wsx_session *watch_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tr
         return session;
     if (!session)
         session = wsx_state_find(pinfo);
-    if (!session || session->cause || !session->tcp)
+    bool streams = session && session->http != WSX_HTTP_1;
+    if (!session || (session->cause && !streams) || !session->tcp)
         return session;
     struct wsx_tcp_view view;
     if (!wsx_tcp_view(pinfo, session->tcp, &view))
         return session;
+    if (streams) {
+        watch_carrier(pinfo, session, &view);
+        return session;
+    }
     if (!called && session->core && session->direct && view.length)
         feed_held_back(pinfo, session, &view, tvb, tree);
     watch_end(pinfo, session, &view);
@@ -440,6 +457,7 @@ static int dissect_end(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
     if (!wsx_enhanced)
         return 0;
     wsx_state_enter(pinfo);
+    wsx_http2_walk(tvb, pinfo, tree);
     if (wsx_state_first_pass(pinfo)) {
         watch_packet(tvb, pinfo, tree);
     } else if (wsx_state_session_count()) {
@@ -470,10 +488,13 @@ void wsx_transport_register(void) {
     pending_handle = create_dissector_handle(dissect_pending, -1); /* no layer of its own */
     decode_handle = register_dissector_with_description("websocket_stream", "WebSocket (wsx)",
                                                         dissect_decode_as, wsx_proto);
-    register_postdissector(create_dissector_handle(dissect_end, wsx_proto));
+    dissector_handle_t end_handle = create_dissector_handle(dissect_end, wsx_proto);
+    register_postdissector(end_handle);
+    wsx_http2_register(end_handle);
 }
 
 void wsx_transport_handoff(void) {
+    wsx_http2_handoff();
     builtin = find_dissector("websocket");
     http_handle = find_dissector("http-over-tcp");
     if (!http_handle)

@@ -180,7 +180,7 @@ static struct wsx_session *waiting(struct wsx_session *latest) {
 void wsx_upgrade_scan(packet_info *pinfo) {
     struct wsx_session *latest = wsx_state_find(pinfo);
     if (wsx_state_handshakes(pinfo->num) || (latest && latest->opened && !latest->cause) ||
-        !has_layer(pinfo, "http"))
+        !has_layer(pinfo, "http") || has_layer(pinfo, "http2"))
         return;
     struct wsx_session *session = waiting(latest);
     bool answer = session && wsx_state_direction(session, pinfo) == WSX_SERVER_TO_CLIENT;

@@ -1,0 +1,48 @@
+/*
+ * http2.h - WebSocket in the streams of HTTP/2 and HTTP/3 (RFC 8441, RFC 9220). Two ways in:
+ *
+ *   the tree   what Wireshark's dissectors put into the protocol tree, read behind the packet's
+ *              dissection: http2.c and http3.c. Works on every version, and needs fields that cost
+ *              time in every packet: preference websocket.over_http2.
+ *   the call   Wireshark 4.6 hands us the bytes of each stream. It tells nothing of ends, resets
+ *              and refusals: these come from the tree, where the preference is on.
+ *
+ * Streams are sessions as any other, see state.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef WSX_EPAN_HTTP2_H
+#define WSX_EPAN_HTTP2_H
+
+#include "state.h"
+
+/* Preference. */
+extern wsx_bool wsx_over_http2;
+
+/* end: the postdissector that calls wsx_http2_walk. */
+void wsx_http2_register(dissector_handle_t end);
+void wsx_http2_handoff(void);
+
+/* First pass: reads the packet's tree, before what waits for the packet's end is settled. What it
+ * finds is kept with its bytes, since later passes may have no tree. Each pass: the hint that the
+ * preference is off. */
+void wsx_http2_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree);
+
+/* The upgrade table's data is that of a stream of HTTP/2 or HTTP/3. */
+bool wsx_http2_is_stream(const void *data);
+int wsx_http2_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const void *data);
+
+/* ---- for http2.c and http3.c alone ---- */
+
+struct wsx_header {
+    const char *name, *value;
+};
+
+/* A header block; first pass. */
+void wsx_stream_headers(packet_info *pinfo, enum wsx_http_version http, uint64_t stream_id,
+                        wmem_array_t *headers, bool encrypted);
+/* Bytes of a stream; first pass. */
+void wsx_stream_data(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, uint64_t stream_id);
+
+
+#endif

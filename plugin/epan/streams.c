@@ -1,0 +1,170 @@
+/*
+ * streams.c - sessions under HTTP/2 and HTTP/3: the ends and resets of single streams and of the
+ * connection that carries them, and what its SETTINGS said (RFC 8441 3, RFC 9220 3). A part of
+ * state.c, see there; http2.c and http3.c tell what they see.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "store.h"
+
+enum wsx_direction wsx_state_stream_direction(const struct wsx_session *session,
+                                              const packet_info *pinfo) {
+    if (session->tcp)
+        return wsx_state_direction(session, pinfo);
+    bool to_server = addresses_equal(&session->server_address, &pinfo->dst) &&
+                     session->server_port == pinfo->destport;
+    return to_server ? WSX_CLIENT_TO_SERVER : WSX_SERVER_TO_CLIENT;
+}
+
+bool wsx_state_stream_is_open(const struct wsx_session *session, const packet_info *pinfo) {
+    return session->opened && session->open_packet <= pinfo->num &&
+           (!session->end_packet || pinfo->num <= session->end_packet);
+}
+
+/* ---- ends ---- */
+
+void wsx_state_stream_fin(struct wsx_session *session, enum wsx_direction direction) {
+    if (session->cause || session->fin_seen[direction])
+        return;
+    wsx_state_fin(session, direction, 0);
+    wsx_store_unsettled(session);
+}
+
+void wsx_state_stream_reset(struct wsx_session *session, bool from_server, uint64_t code) {
+    if (session->cause)
+        return;
+    session->reset = (struct wsx_reset){true, from_server, code};
+    wsx_state_end(session, WSX_CAUSE_RESET);
+}
+
+/* The first of the sessions that go with this one. */
+static struct wsx_session *first_companion(struct wsx_session *session) {
+    return session->http == WSX_HTTP_1 ? session : wsx_store_carrier(session->conversation)->first;
+}
+
+void wsx_state_carrier_fin(struct wsx_session *session, enum wsx_direction direction) {
+    for (session = first_companion(session); session; session = session->next_stream)
+        wsx_state_stream_fin(session, direction);
+}
+
+void wsx_state_carrier_end(struct wsx_session *session, enum wsx_cause cause) {
+    for (session = first_companion(session); session; session = session->next_stream)
+        wsx_state_end(session, cause);
+}
+
+/* RFC 9113 7 and RFC 9114 8.1. */
+static const char *error_name(enum wsx_http_version http, uint64_t code) {
+    static const value_string http2[] = {{0, "NO_ERROR"},
+                                         {1, "PROTOCOL_ERROR"},
+                                         {2, "INTERNAL_ERROR"},
+                                         {3, "FLOW_CONTROL_ERROR"},
+                                         {4, "SETTINGS_TIMEOUT"},
+                                         {5, "STREAM_CLOSED"},
+                                         {6, "FRAME_SIZE_ERROR"},
+                                         {7, "REFUSED_STREAM"},
+                                         {8, "CANCEL"},
+                                         {9, "COMPRESSION_ERROR"},
+                                         {10, "CONNECT_ERROR"},
+                                         {11, "ENHANCE_YOUR_CALM"},
+                                         {12, "INADEQUATE_SECURITY"},
+                                         {13, "HTTP_1_1_REQUIRED"},
+                                         {0, NULL}};
+    static const value_string http3[] = {{0x100, "H3_NO_ERROR"},
+                                         {0x101, "H3_GENERAL_PROTOCOL_ERROR"},
+                                         {0x102, "H3_INTERNAL_ERROR"},
+                                         {0x103, "H3_STREAM_CREATION_ERROR"},
+                                         {0x104, "H3_CLOSED_CRITICAL_STREAM"},
+                                         {0x105, "H3_FRAME_UNEXPECTED"},
+                                         {0x106, "H3_FRAME_ERROR"},
+                                         {0x107, "H3_EXCESSIVE_LOAD"},
+                                         {0x108, "H3_ID_ERROR"},
+                                         {0x109, "H3_SETTINGS_ERROR"},
+                                         {0x10A, "H3_MISSING_SETTINGS"},
+                                         {0x10B, "H3_REQUEST_REJECTED"},
+                                         {0x10C, "H3_REQUEST_CANCELLED"},
+                                         {0x10D, "H3_REQUEST_INCOMPLETE"},
+                                         {0x10E, "H3_MESSAGE_ERROR"},
+                                         {0x10F, "H3_CONNECT_ERROR"},
+                                         {0x110, "H3_VERSION_FALLBACK"},
+                                         {0, NULL}};
+    return val_to_str_const(code > 0xFFFF ? 0xFFFF : (uint32_t)code,
+                            http == WSX_HTTP_2 ? http2 : http3, "an unknown code");
+}
+
+void wsx_store_judge_reset(const struct wsx_session *session, const struct wsx_finding_sink *sink) {
+    wsx_report(sink, WSX_RULE_H2_RESET, 0, "by the %s, error code 0x%" PRIx64 " (%s)",
+               session->reset.from_server ? "server" : "client", session->reset.code,
+               error_name(session->http, session->reset.code));
+}
+
+/* ---- SETTINGS ---- */
+
+/* Which of the two sides sent this packet, whoever is the client. */
+static unsigned sender_index(const packet_info *pinfo) {
+    int order = cmp_address(&pinfo->src, &pinfo->dst);
+    return order ? order > 0 : pinfo->srcport > pinfo->destport;
+}
+
+static const char *setting_fault(const struct wsx_settings *settings, uint64_t value) {
+    if (value > 1)
+        return wmem_strdup_printf(wmem_file_scope(),
+                                  "SETTINGS_ENABLE_CONNECT_PROTOCOL is %" PRIu64
+                                  ", expected 0 or 1",
+                                  value);
+    if (value == 0 && settings->enabled)
+        return "SETTINGS_ENABLE_CONNECT_PROTOCOL is 0 after it was 1";
+    return NULL;
+}
+
+/* A fault is told in this packet where a session of the connection is there to hold it, else with
+ * the next request. */
+void wsx_state_settings(packet_info *pinfo, const uint64_t *extended_connect) {
+    struct wsx_carrier *carrier = wsx_store_carrier_new(find_or_create_conversation(pinfo));
+    struct wsx_settings *settings = &carrier->settings[sender_index(pinfo)];
+    struct wsx_session *last = carrier->last;
+    if (!settings->packet)
+        settings->packet = pinfo->num;
+    if (!extended_connect)
+        return;
+    const char *fault = setting_fault(settings, *extended_connect);
+    settings->enabled = settings->enabled || *extended_connect == 1;
+    if (!fault)
+        return;
+    if (last && !last->end_packet) {
+        /* what a client says has no meaning */
+        if (wsx_state_stream_direction(last, pinfo) == WSX_CLIENT_TO_SERVER)
+            return;
+        last->setting_finding = fault;
+        wsx_store_unsettled(last);
+        return;
+    }
+    settings->fault = fault;
+    settings->fault_packet = pinfo->num;
+}
+
+void wsx_store_tell_setting(struct wsx_session *session, struct wsx_collecting *collecting) {
+    struct wsx_finding_sink sink = {wsx_collect_finding, collecting};
+    struct wsx_note note = {.direction = WSX_SERVER_TO_CLIENT};
+    wsx_report(&sink, WSX_RULE_H2_SETTING_WITHDRAWN, 0, "%s", session->setting_finding);
+    session->setting_finding = NULL;
+    wsx_core_events.note(collecting, &note);
+}
+
+/* An extended CONNECT needs the server's word. Not judged where its SETTINGS were not seen. */
+void wsx_store_judge_settings(const struct wsx_session *session, const packet_info *pinfo,
+                              bool from_client, const struct wsx_finding_sink *sink) {
+    struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
+    unsigned sender = sender_index(pinfo);
+    struct wsx_settings *settings = &carrier->settings[from_client ? !sender : sender];
+    if (session->http == WSX_HTTP_1 || !settings->packet)
+        return;
+    if (settings->fault)
+        wsx_report(sink, WSX_RULE_H2_SETTING_WITHDRAWN, settings->fault_packet, "%s",
+                   settings->fault);
+    else if (!settings->enabled)
+        wsx_report(sink, WSX_RULE_H2_NOT_ENABLED, settings->packet,
+                   "expected SETTINGS_ENABLE_CONNECT_PROTOCOL = 1 from the server before, not "
+                   "seen; its first SETTINGS are in packet %u",
+                   settings->packet);
+    settings->fault = NULL;
+}
