@@ -223,12 +223,11 @@ def judge_recut(env, run, problems):
     small = run.path.stat().st_size <= BYTES_MODE_MAX
     ports = [] if "decode_as" in run.case.spec else decode_as(run.messages)
     modes = ["bytes" if small else "random:1", "flight"]
-    if run.case.spec.get("recut") == "flight":
+    # Wireshark knows HTTP/2 without TLS by its preface, which it wants in one segment.
+    cleartext_h2 = any(m.get("http") == "2" and m.get("uri", "").startswith("ws:")
+                       for m in run.messages)
+    if run.case.spec.get("recut") == "flight" or cleartext_h2:
         modes = modes[1:]
-    modes = ("bytes" if small else "random:1", "flight")
-    if any(m.get("http") == "2" and m.get("uri", "").startswith("ws:") for m in run.messages):
-        # Wireshark knows HTTP/2 without TLS by its preface, which it wants in one segment
-        modes = ("flight",)
     for mode in modes:
         target = env.new_path(".cut")
         done = subprocess.run([sys.executable, "-B", str(TESTS / "recut.py"), str(run.path),
