@@ -42,8 +42,7 @@ struct wsx_app {
     int64_t time;     /* ns since the epoch */
     /* apps.c's */
     const struct wsx_app_protocol *protocol;
-    unsigned units;
-    bool at_unit_start; /* WSX_MODE_STREAM: false when the call repeats units already reported */
+    unsigned units; /* reported so far */
 };
 
 struct wsx_app_protocol {
@@ -105,13 +104,12 @@ struct wsx_app_unit {
     bool repeated;        /* REQUEST: an earlier one of the same id was open */
     bool ambiguous;       /* ANSWER and the like: more than one request of the id was open */
     const void *kept;
-    bool has_tail; /* unit goes on in later messages */
 };
 
 /*
- * Says what a unit is. Draws into `tree` (the unit's own subtree; NULL for none) the fields every
- * application shares: wsx.app.type, .name, .id, .answered_in, .answers, .time; adds the Info text;
- * feeds the taps. Returns what is known of the unit, never NULL; packet scope.
+ * Says what a unit is. Draws into `tree` (the unit's own subtree; NULL for none) the fields that all
+ * applications share: wsx.app.type, .name, .id, .answered_in, .answers, .time; adds the Info text;
+ * feeds the taps. Returns what is known of the unit, never NULL; use it during the call only.
  */
 const struct wsx_app_unit *wsx_app_report(struct wsx_app *app, packet_info *pinfo, tvbuff_t *tvb,
                                           proto_tree *tree, const struct wsx_app_event *event);
@@ -160,15 +158,20 @@ void wsx_apps_handoff(void);
 /* Before a message's dissector is called, and behind it. */
 void wsx_app_begin(struct wsx_app *app, const struct wsx_item *item, packet_info *pinfo,
                    const struct wsx_app_protocol *protocol);
-/* The units of a message, in the packet being dissected; protocol: who took it, also one of
- * Wireshark's. NULL when nobody did. For taps. */
+/* Who took a message, also a dissector of Wireshark's, and the units of it. */
 struct wsx_app_message {
-    const char *protocol;
-    unsigned count;
-    const struct wsx_app_unit *const *units;
+    const char *protocol; /* "STOMP", "MQTT" */
+    wmem_array_t *units;  /* const struct wsx_app_unit *; empty for Wireshark's dissectors */
+    const struct wsx_session *session;
+    enum wsx_direction direction;
+    uint32_t message;
 };
+/* For taps: of an item of the packet being dissected. NULL when nobody took it. */
 const struct wsx_app_message *wsx_app_message_of(const struct wsx_item *item, packet_info *pinfo);
-/* A dissector of Wireshark's took the message. */
+/* A dissector took the message. */
 void wsx_app_taken(const struct wsx_item *item, packet_info *pinfo, const char *protocol);
+/* One that takes it as it stands: exceptions are shown in the tree and end there. */
+int wsx_app_call_handle(dissector_handle_t handle, tvbuff_t *tvb, packet_info *pinfo,
+                        proto_tree *tree, void *data);
 
 #endif

@@ -1,28 +1,364 @@
 /*
- * payload.c - which dissector gets a message: subprotocol, port, heuristics of the built-in's
- * tables, then JSON by sight. Decides nothing about frames; show.c calls it with the whole message,
- * unmasked and inflated.
+ * payload.c - which dissector gets a message, and in which delivery mode: the user's table, the
+ * built-in's tables and heuristics, subprotocol tokens, the first bytes, and JSON by sight. Decides
+ * nothing about frames; show.c calls it with the whole message, unmasked and inflated. Streams over
+ * messages are delivery.c's.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "show.h"
 
+#include "apps/apps.h"
+#include "delivery.h"
 #include "fields.h"
+
+#include <epan/uat.h>
 
 wsx_bool wsx_json_by_sight = TRUE;
 
 static dissector_table_t by_protocol, by_port;
 static heur_dissector_list_t heuristics;
-static dissector_handle_t json_handle, lines_handle, sip_handle;
+static bool any_heuristics;
+static dissector_handle_t lines_handle, sip_handle;
 
-void wsx_payload_handoff(void) {
-    by_protocol = find_dissector_table("ws.protocol");
-    by_port = find_dissector_table("ws.port");
-    heuristics = find_heur_dissector_list("ws");
-    json_handle = find_dissector("json");
-    lines_handle = find_dissector("data-text-lines");
-    sip_handle = find_dissector("sip");
+/* Messages of a direction whose first bytes are looked at, where nothing else tells. */
+#define SNIFFED_MESSAGES 8u
+
+/* ---- what Wireshark has ---- */
+
+/* Subprotocol tokens (in lower case; a last '*' stands for anything) of dissectors that Wireshark
+ * has, whatever its version lists in ws.protocol. */
+static const struct {
+    const char *token, *dissector;
+} known_tokens[] = {
+    {"mqtt*", "mqtt"},        /* also mqttv3.1 */
+    {"amqp*", "amqp"},        /* AMQP 1.0 binding; AMQPWSB10 of older brokers */
+    {"xmpp", "xmpp"},         /* RFC 7395 */
+    {"sip", "sip"},           /* RFC 7118 */
+    {"coap", "coap"},         /* RFC 8323 */
+    {"msrp", "msrp"},         /* RFC 7977 */
+    {"bfcp", "bfcp"},         /* RFC 8857 */
+    {"opcua*", "opcua"},
+    {"tns*", "tns"},          {"hub.bsc.bacnet.org", "bscvlc"},
+    {"dc.bsc.bacnet.org", "bscvlc"},
+    {"blip*", "blip"},        {"rfb", "vnc"},
+    {"vnc", "vnc"},           {"irc", "irc"},
+    {"text.ircv3.net", "irc"}, {"binary.ircv3.net", "irc"},
+    {"json", "json"},         {"cbor", "cbor"},
+    {"msgpack", "msgpack"},   {"protobuf", "protobuf"},
+    {"xml", "xml"},
+};
+
+/* Those that see the messages of a direction as one stream of bytes. */
+static const char *const stream_dissectors[] = {"mqtt", "amqp", "vnc",  "tns",  "opcua", "tls",
+                                                "ssh",  "http", "bfcp", "http-over-tcp"};
+
+/* What is only asked for by its own token and costs something to draw: without a tree it is not
+ * called. */
+static const char *const tree_dissectors[] = {"json", "cbor", "msgpack", "protobuf", "xml"};
+
+static bool is_among(const char *name, const char *const names[], size_t count) {
+    for (size_t i = 0; name && i < count; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
 }
+
+static bool token_matches(const char *pattern, const char *token) {
+    size_t length = strlen(pattern);
+    if (length && pattern[length - 1] == '*')
+        return strncmp(pattern, token, length - 1) == 0;
+    return strcmp(pattern, token) == 0;
+}
+
+/* Without regard to case and blanks. To be freed. */
+static char *token_of(const struct wsx_session *session) {
+    if (!session->subprotocol)
+        return NULL;
+    char *token = g_ascii_strdown(session->subprotocol, -1);
+    return g_strstrip(token);
+}
+
+/* ---- first bytes of what a tunnel carries ---- */
+
+static bool starts(const uint8_t *bytes, size_t length, const char *text) {
+    size_t wanted = strlen(text);
+    return length >= wanted && memcmp(bytes, text, wanted) == 0;
+}
+
+static bool is_ssh(const uint8_t *bytes, size_t length) {
+    return starts(bytes, length, "SSH-2.0-") || starts(bytes, length, "SSH-1.");
+}
+
+static bool is_rfb(const uint8_t *bytes, size_t length) {
+    return length >= 12 && starts(bytes, length, "RFB 0") && bytes[7] == '.' && bytes[11] == '\n';
+}
+
+/* A record with a ClientHello, or a ServerHello. */
+static bool is_tls(const uint8_t *bytes, size_t length) {
+    return length >= 10 && bytes[0] == 22 && bytes[1] == 3 && bytes[2] <= 4 && bytes[3] <= 0x40 &&
+           (bytes[5] == 1 || bytes[5] == 2) && bytes[6] == 0 && bytes[9] == 3;
+}
+
+static bool is_http(const uint8_t *bytes, size_t length) {
+    static const char *const begins[] = {"GET /",     "POST /",   "HEAD /",      "PUT /",
+                                         "DELETE /",  "PATCH /",  "OPTIONS ",    "CONNECT ",
+                                         "HTTP/1.0 ", "HTTP/1.1 "};
+    for (size_t i = 0; i < array_length(begins); i++)
+        if (starts(bytes, length, begins[i]))
+            return true;
+    return false;
+}
+
+static bool is_amqp(const uint8_t *bytes, size_t length) {
+    return length >= 8 && starts(bytes, length, "AMQP") && (bytes[4] <= 3);
+}
+
+/* One packet of MQTT, whole: a CONNECT, or (where the capture begins later) a PUBLISH with a topic
+ * of printable characters. */
+static bool is_mqtt(const uint8_t *bytes, size_t length) {
+    size_t at = 1, rest = 0;
+    for (unsigned shift = 0; at < length && shift < 28; shift += 7) {
+        rest |= (size_t)(bytes[at] & 0x7F) << shift;
+        if (!(bytes[at++] & 0x80))
+            break;
+    }
+    if (length < 4 || at + 2 > length || rest != length - at)
+        return false;
+    if (bytes[0] == 0x10)
+        return starts(bytes + at + 2, length - at - 2, "MQTT") ||
+               starts(bytes + at + 2, length - at - 2, "MQIsdp");
+    size_t topic = (size_t)bytes[at] << 8 | bytes[at + 1];
+    if (bytes[0] >> 4 != 3 || topic < 3 || topic > rest - 2)
+        return false;
+    for (size_t i = 0; i < topic; i++)
+        if (bytes[at + 2 + i] <= 0x20 || bytes[at + 2 + i] >= 0x7F)
+            return false;
+    return true;
+}
+
+static bool is_sip(const uint8_t *bytes, size_t length) {
+    static const char *const begins[] = {"SIP/2.0 ", "REGISTER sip", "INVITE sip", "ACK sip",
+                                         "BYE sip",  "CANCEL sip",   "OPTIONS sip", "MESSAGE sip"};
+    for (size_t i = 0; i < array_length(begins); i++)
+        if (starts(bytes, length, begins[i]))
+            return true;
+    return false;
+}
+
+static bool is_xmpp(const uint8_t *bytes, size_t length) {
+    char head[128];
+    size_t look = MIN(length, sizeof head - 1);
+    memcpy(head, bytes, look);
+    head[look] = 0;
+    return strstr(head, "urn:ietf:params:xml:ns:xmpp-framing") != NULL ||
+           (head[0] == '<' && strstr(head, "jabber:client") != NULL);
+}
+
+static const struct {
+    const char *dissector;
+    bool text, binary; /* in which messages */
+    bool (*sniff)(const uint8_t *bytes, size_t length);
+} sniffers[] = {
+    {"tls", false, true, is_tls},   {"ssh", true, true, is_ssh},   {"http", true, true, is_http},
+    {"vnc", false, true, is_rfb},   {"mqtt", false, true, is_mqtt}, {"amqp", false, true, is_amqp},
+    {"sip", true, false, is_sip},   {"xmpp", true, false, is_xmpp},
+};
+
+/* ---- the user's table ---- */
+
+enum rule_kind { RULE_URI, RULE_SUBPROTOCOL };
+
+struct rule {
+    unsigned kind; /* enum rule_kind */
+    char *pattern; /* a glob, without regard to case */
+    char *dissector;
+    unsigned mode; /* enum wsx_mode */
+};
+
+static struct rule *rules;
+static unsigned rule_count;
+
+static const value_string rule_kinds[] = {
+    {RULE_URI, "URI"}, {RULE_SUBPROTOCOL, "Subprotocol"}, {0, NULL}};
+static const value_string rule_modes[] = {{WSX_MODE_MESSAGE, "Message"},
+                                          {WSX_MODE_UNITS, "Units"},
+                                          {WSX_MODE_STREAM, "Stream"},
+                                          {0, NULL}};
+
+UAT_VS_DEF(rules, kind, struct rule, unsigned, RULE_URI, "URI")
+UAT_CSTRING_CB_DEF(rules, pattern, struct rule)
+UAT_CSTRING_CB_DEF(rules, dissector, struct rule)
+UAT_VS_DEF(rules, mode, struct rule, unsigned, WSX_MODE_MESSAGE, "Message")
+
+static void *rule_copy(void *to, const void *from, size_t size _U_) {
+    struct rule *copy = to;
+    const struct rule *rule = from;
+    *copy = *rule;
+    copy->pattern = g_strdup(rule->pattern);
+    copy->dissector = g_strdup(rule->dissector);
+    return copy;
+}
+
+static void rule_free(void *one) {
+    struct rule *rule = one;
+    g_free(rule->pattern);
+    g_free(rule->dissector);
+}
+
+static wsx_bool rule_check(void *one, char **error) {
+    const struct rule *rule = one;
+    *error = NULL;
+    if (!rule->pattern || !*rule->pattern)
+        *error = g_strdup("A pattern is needed; * stands for anything");
+    else if (!rule->dissector || !find_dissector(rule->dissector))
+        *error = g_strdup_printf("There is no dissector \"%s\"",
+                                 rule->dissector ? rule->dissector : "");
+    return *error == NULL;
+}
+
+static const struct rule *rule_of(const struct wsx_session *session) {
+    for (unsigned i = 0; i < rule_count; i++) {
+        const char *text = rules[i].kind == RULE_URI ? session->uri : session->subprotocol;
+        if (!text || !rules[i].pattern)
+            continue;
+        char *pattern = g_ascii_strdown(rules[i].pattern, -1);
+        char *lower = g_ascii_strdown(text, -1);
+        bool matches = g_pattern_match_simple(pattern, g_strstrip(lower));
+        g_free(pattern);
+        g_free(lower);
+        if (matches)
+            return &rules[i];
+    }
+    return NULL;
+}
+
+void wsx_payload_register(module_t *module) {
+    static uat_field_t fields[] = {
+        UAT_FLD_VS(rules, kind, "What", rule_kinds, "What the pattern is held against"),
+        UAT_FLD_CSTRING(rules, pattern, "Pattern",
+                        "* stands for any characters, ? for one; upper and lower case are equal"),
+        UAT_FLD_CSTRING(rules, dissector, "Dissector", "As in \"tshark -G dissectors\""),
+        UAT_FLD_VS(rules, mode, "Delivery", rule_modes,
+                   "Message: a message is one unit. Units: a message may hold several. Stream: the "
+                   "messages of a direction are one stream of bytes"),
+        UAT_END_FIELDS};
+    uat_t *uat = uat_new("WebSocket payload dissectors", sizeof(struct rule), "websocket_payload",
+                         TRUE, &rules, &rule_count, UAT_AFFECTS_DISSECTION, NULL, rule_copy,
+                         rule_check, rule_free, NULL, NULL, fields);
+    prefs_register_uat_preference(module, "payload", "Payload dissectors",
+                                  "Which dissector gets the messages of which connections", uat);
+}
+
+/* ---- the choice ---- */
+
+static const struct wsx_app_protocol *app_by_dissector(const char *dissector) {
+    for (unsigned i = 0; dissector && wsx_apps[i]; i++)
+        if (strcmp(wsx_apps[i]->dissector, dissector) == 0)
+            return wsx_apps[i];
+    return NULL;
+}
+
+static struct wsx_choice choice_of_handle(dissector_handle_t handle) {
+    struct wsx_choice choice = {.handle = handle};
+    const char *name = handle ? dissector_handle_get_dissector_name(handle) : NULL;
+    choice.app = app_by_dissector(name);
+    if (choice.app)
+        choice.mode = choice.app->mode;
+    else if (is_among(name, stream_dissectors, array_length(stream_dissectors)))
+        choice.mode = WSX_MODE_STREAM;
+    choice.tree_only = is_among(name, tree_dissectors, array_length(tree_dissectors));
+    return choice;
+}
+
+static struct wsx_choice choice_by_name(const char *dissector) {
+    return choice_of_handle(find_dissector(dissector));
+}
+
+/* The table that the user filled comes before everything. */
+static struct wsx_choice choice_by_rule(const struct wsx_session *session) {
+    const struct rule *rule = rule_of(session);
+    if (!rule)
+        return (struct wsx_choice){0};
+    struct wsx_choice choice = choice_by_name(rule->dissector);
+    choice.mode = (enum wsx_mode)rule->mode;
+    return choice;
+}
+
+/* The built-in's tables: of the subprotocol, else of the port. */
+static struct wsx_choice choice_by_table(const struct wsx_session *session, const char *token) {
+    if (!token || !*token)
+        return choice_of_handle(
+            session->server_port ? dissector_get_uint_handle(by_port, session->server_port) : NULL);
+    dissector_handle_t handle = dissector_get_string_handle(by_protocol, session->subprotocol);
+    return choice_of_handle(handle ? handle : dissector_get_string_handle(by_protocol, token));
+}
+
+static struct wsx_choice choice_by_token(const char *token) {
+    struct wsx_choice choice = {0};
+    if (!token || !*token)
+        return choice;
+    for (unsigned i = 0; wsx_apps[i]; i++)
+        for (unsigned t = 0; wsx_apps[i]->tokens && wsx_apps[i]->tokens[t]; t++)
+            if (token_matches(wsx_apps[i]->tokens[t], token))
+                return choice_by_name(wsx_apps[i]->dissector);
+    for (size_t i = 0; !choice.handle && i < array_length(known_tokens); i++)
+        if (token_matches(known_tokens[i].token, token))
+            choice = choice_by_name(known_tokens[i].dissector);
+    return choice;
+}
+
+static struct wsx_choice choice_by_bytes(const struct wsx_item *item, const uint8_t *bytes,
+                                         size_t length) {
+    bool text = item->message->text;
+    for (unsigned i = 0; wsx_apps[i]; i++)
+        if (wsx_apps[i]->sniff &&
+            wsx_apps[i]->sniff(item->session, bytes, length, text, item->direction))
+            return choice_by_name(wsx_apps[i]->dissector);
+    for (size_t i = 0; i < array_length(sniffers); i++)
+        if ((text ? sniffers[i].text : sniffers[i].binary) && sniffers[i].sniff(bytes, length))
+            return choice_by_name(sniffers[i].dissector);
+    return (struct wsx_choice){0};
+}
+
+/* What is known of the connection before any of its messages. */
+static struct wsx_delivery *delivery_of(const struct wsx_session *session) {
+    bool fresh;
+    struct wsx_delivery *delivery = wsx_delivery_of(session, &fresh);
+    if (!fresh)
+        return delivery;
+    char *token = token_of(session);
+    delivery->first = choice_by_rule(session);
+    if (!delivery->first.handle)
+        delivery->first = choice_by_table(session, token);
+    delivery->second = choice_by_token(token);
+    g_free(token);
+    return delivery;
+}
+
+/* First pass: looks at the first bytes. */
+static void sniff(struct wsx_delivery *delivery, const struct wsx_item *item, tvbuff_t *tvb) {
+    unsigned length = tvb_captured_length(tvb);
+    if (delivery->second.handle || delivery->sniffed[item->direction] >= SNIFFED_MESSAGES)
+        return;
+    delivery->sniffed[item->direction]++;
+    delivery->second =
+        choice_by_bytes(item, tvb_get_ptr(tvb, 0, (int)length), length);
+    delivery->since_packet = item->packet;
+    delivery->since_direction = item->direction;
+    delivery->since_message = item->message_index;
+}
+
+/* Whether the choice that the first bytes gave was made by then. */
+static bool is_chosen(const struct wsx_delivery *delivery, const struct wsx_item *item) {
+    if (item->packet != delivery->since_packet)
+        return item->packet > delivery->since_packet;
+    return item->direction == delivery->since_direction
+               ? item->message_index >= delivery->since_message
+               : true;
+}
+
+/* ---- what show.c calls ---- */
 
 /* The built-in's preference websocket.text_type: 0 none, 1 lines, 2 JSON, 3 SIP. */
 static unsigned text_type(void) {
@@ -49,48 +385,69 @@ static bool looks_like_json(tvbuff_t *tvb) {
                            (text[0] == '[' && text[length - 1] == ']'));
 }
 
-static dissector_handle_t table_handle(const struct wsx_session *session) {
-    if (session->subprotocol && *session->subprotocol) {
-        dissector_handle_t handle = dissector_get_string_handle(by_protocol, session->subprotocol);
-        if (!handle) {
-            char *lower = g_ascii_strdown(session->subprotocol, -1);
-            handle = dissector_get_string_handle(by_protocol, lower);
-            g_free(lower);
-        }
-        return handle;
-    }
-    return session->server_port ? dissector_get_uint_handle(by_port, session->server_port) : NULL;
+bool wsx_payload_wanted(const struct wsx_item *item) {
+    const struct wsx_delivery *delivery = delivery_of(item->session);
+    if (delivery->first.handle || any_heuristics || text_type() == 3)
+        return true;
+    if (delivery->second.handle)
+        return !delivery->second.tree_only;
+    return delivery->sniffed[item->direction] < SNIFFED_MESSAGES;
 }
 
-bool wsx_payload_wanted(const struct wsx_item *item) {
-    return table_handle(item->session) != NULL || text_type() == 3;
+static bool dissect_by_choice(const struct wsx_item *item, tvbuff_t *tvb, packet_info *pinfo,
+                              proto_tree *top, proto_tree *payload_tree) {
+    struct wsx_delivery *delivery = delivery_of(item->session);
+    if (delivery->first.handle &&
+        wsx_deliver(delivery, &delivery->first, item, tvb, pinfo, top, payload_tree))
+        return true;
+    if (any_heuristics && wsx_deliver_heuristic(heuristics, item, tvb, pinfo, top))
+        return true;
+    if (wsx_state_first_pass(pinfo) && !delivery->first.handle)
+        sniff(delivery, item, tvb);
+    if (!delivery->second.handle || !is_chosen(delivery, item) ||
+        (delivery->second.tree_only && !top))
+        return false;
+    return wsx_deliver(delivery, &delivery->second, item, tvb, pinfo, top, payload_tree);
+}
+
+static void dissect_text_by_sight(tvbuff_t *tvb, packet_info *pinfo, proto_tree *top) {
+    unsigned type = text_type();
+    if (type == 1 && lines_handle)
+        wsx_app_call_handle(lines_handle, tvb, pinfo, top, NULL);
+    else if (type == 3 && sip_handle)
+        wsx_app_call_handle(sip_handle, tvb, pinfo, top, NULL);
+    else if (top && (type == 2 || (wsx_json_by_sight && looks_like_json(tvb))))
+        wsx_app_json(tvb, 0, (int)tvb_captured_length(tvb), pinfo, top);
 }
 
 void wsx_payload_dissect(const struct wsx_item *item, tvbuff_t *tvb, packet_info *pinfo,
                          proto_tree *top, proto_tree *payload_tree) {
     const struct wsx_message *message = item->message;
     int length = (int)tvb_captured_length(tvb);
-    if (!message->incomplete && length) {
-        heur_dtbl_entry_t *entry = NULL;
-        dissector_handle_t handle = table_handle(item->session);
-        if (handle && call_dissector_only(handle, tvb, pinfo, top, NULL))
-            return;
-        if (dissector_try_heuristic(heuristics, tvb, pinfo, top, &entry, NULL))
-            return;
-    }
-    if (!message->text) {
-        if (length)
-            call_data_dissector(tvb, pinfo, top);
+    if (message->text)
+        proto_tree_add_item(payload_tree, hf_b_text, tvb, 0, length, ENC_UTF_8);
+    if (!message->incomplete && length &&
+        dissect_by_choice(item, tvb, pinfo, top, payload_tree))
         return;
-    }
-    proto_tree_add_item(payload_tree, hf_b_text, tvb, 0, length, ENC_UTF_8);
-    if (message->incomplete || !length)
-        return;
-    unsigned type = text_type();
-    if (type == 1 && lines_handle)
-        call_dissector(lines_handle, tvb, pinfo, top);
-    else if (type == 3 && sip_handle)
-        call_dissector(sip_handle, tvb, pinfo, top);
-    else if (top && json_handle && (type == 2 || (wsx_json_by_sight && looks_like_json(tvb))))
-        call_dissector_only(json_handle, tvb, pinfo, top, NULL);
+    if (message->incomplete)
+        wsx_deliver_gap(delivery_of(item->session), item, pinfo);
+    if (!message->text && length)
+        call_data_dissector(tvb, pinfo, top);
+    else if (!message->incomplete && length)
+        dissect_text_by_sight(tvb, pinfo, top);
+}
+
+static void count_heuristic(const char *table _U_, struct heur_dtbl_entry *entry _U_,
+                            void *data) {
+    *(bool *)data = true;
+}
+
+void wsx_payload_handoff(void) {
+    by_protocol = find_dissector_table("ws.protocol");
+    by_port = find_dissector_table("ws.port");
+    heuristics = find_heur_dissector_list("ws");
+    any_heuristics = false;
+    heur_dissector_table_foreach("ws", count_heuristic, &any_heuristics);
+    lines_handle = find_dissector("data-text-lines");
+    sip_handle = find_dissector("sip");
 }

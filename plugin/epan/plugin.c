@@ -3,7 +3,9 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "apps/apps.h"
 #include "compat.h"
+#include "delivery.h"
 #include "fields.h"
 #include "show.h"
 #include "state.h"
@@ -83,12 +85,15 @@ static void register_preferences(void) {
         "by their shape. Messages are not searched",
         (void *)&wsx_redact);
     register_rule_groups(module);
+    wsx_payload_register(module);
 }
 
 static void register_all(void) {
     wsx_proto = proto_get_id_by_filter_name("websocket");
     wsx_fields_register();
     wsx_state_register();
+    wsx_apps_register();
+    wsx_delivery_register();
     register_preferences();
     wsx_transport_register();
     wsx_tap_messages_register();
@@ -108,6 +113,7 @@ static void handoff_all(void) {
     wsx_fields_adopt();
     wsx_transport_handoff();
     wsx_payload_handoff();
+    wsx_apps_handoff();
 }
 
 void plugin_register(void) {

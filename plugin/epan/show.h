@@ -24,6 +24,8 @@ void wsx_payload_dissect(const struct wsx_item *item, tvbuff_t *tvb, packet_info
                          proto_tree *top, proto_tree *payload_tree);
 /* payload.c: false when no dissector has to see the message where no tree is built. */
 bool wsx_payload_wanted(const struct wsx_item *item);
+/* payload.c: the user's table, a preference. */
+void wsx_payload_register(module_t *module);
 void wsx_payload_handoff(void);
 extern wsx_bool wsx_json_by_sight;
 

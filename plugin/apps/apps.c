@@ -1,0 +1,450 @@
+/*
+ * apps.c - the list of application protocols, and what their dissectors share: requests matched with
+ * answers, state of a connection, the common fields. See apps.h. The store of this folder: units are
+ * made in the first pass and found again by connection, direction, message and order.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "apps/apps.h"
+
+#include "epan/fields.h"
+#include "epan/store.h"
+
+#include <epan/exceptions.h>
+#include <epan/show_exception.h>
+
+const struct wsx_app_protocol *const wsx_apps[] = {
+    NULL,
+};
+
+/* Texts of units shown in the Info column for one message. */
+#define INFO_UNITS 3u
+
+/* An open request. */
+struct pending {
+    struct pending *next; /* of the same id, the nearest first */
+    struct wsx_app_unit *unit;
+};
+
+/* Of one connection. File scope. */
+struct store {
+    wmem_map_t *states;  /* protocol to its state */
+    wmem_map_t *open;    /* protocol, requester, space and id as one text, to struct pending * */
+    wmem_map_t *kept[2]; /* message number to wmem_array_t of struct wsx_app_unit * */
+};
+
+static wmem_map_t *stores; /* struct wsx_session to struct store */
+
+static int proto_app, hf_app_type = -1, hf_app_name = -1, hf_app_id = -1, hf_app_answered_in = -1,
+                      hf_app_answers = -1, hf_app_time = -1, hf_app_followed = -1;
+static expert_field ei_app_repeated = EI_INIT, ei_app_ambiguous = EI_INIT,
+                    ei_app_unmatched = EI_INIT;
+static dissector_handle_t json;
+
+/* Key of the packet's list of struct wsx_app_message. */
+#define PACKET_KEY 0x777361
+
+wmem_allocator_t *wsx_app_scope(void) { return wmem_file_scope(); }
+
+static struct store *store_of(const struct wsx_session *session) {
+    struct store *store = wmem_map_lookup(stores, session);
+    if (!store) {
+        store = wmem_new0(wmem_file_scope(), struct store);
+        store->states = wmem_map_new(wmem_file_scope(), g_direct_hash, g_direct_equal);
+        store->open = wmem_map_new(wmem_file_scope(), wmem_str_hash, g_str_equal);
+        for (int d = 0; d < 2; d++)
+            store->kept[d] = wmem_map_new(wmem_file_scope(), g_direct_hash, g_direct_equal);
+        wmem_map_insert(stores, session, store);
+    }
+    return store;
+}
+
+void *wsx_app_state(struct wsx_app *app, size_t size) {
+    struct store *store = store_of(app->session);
+    void *state = wmem_map_lookup(store->states, app->protocol);
+    if (!state) {
+        state = wmem_alloc0(wmem_file_scope(), size);
+        wmem_map_insert(store->states, app->protocol, state);
+    }
+    return state;
+}
+
+/* ---- the packet's messages, for the taps ---- */
+
+static wmem_array_t *packet_messages(packet_info *pinfo, bool make) {
+    wmem_array_t *list =
+        pinfo->pool ? p_get_proto_data(pinfo->pool, pinfo, wsx_proto, PACKET_KEY) : NULL;
+    if (!list && make) {
+        list = wmem_array_new(pinfo->pool, sizeof(struct wsx_app_message));
+        p_add_proto_data(pinfo->pool, pinfo, wsx_proto, PACKET_KEY, list);
+    }
+    return list;
+}
+
+static bool is_of(const struct wsx_app_message *message, const struct wsx_item *item) {
+    return message->session == item->session && message->direction == item->direction &&
+           message->message == item->message_index;
+}
+
+/* Messages are looked for in the order in which they were taken: the search begins where the last
+ * one ended. */
+static struct wsx_app_message *find_message(wmem_array_t *list, const struct wsx_item *item) {
+    static unsigned last;
+    unsigned count = list ? wmem_array_get_count(list) : 0;
+    for (unsigned i = 0; i < count; i++) {
+        unsigned at = (last + i) % count;
+        struct wsx_app_message *message = wmem_array_index(list, at);
+        if (is_of(message, item)) {
+            last = at;
+            return message;
+        }
+    }
+    return NULL;
+}
+
+const struct wsx_app_message *wsx_app_message_of(const struct wsx_item *item, packet_info *pinfo) {
+    return item->message ? find_message(packet_messages(pinfo, false), item) : NULL;
+}
+
+static struct wsx_app_message *message_of(const struct wsx_item *item, packet_info *pinfo) {
+    wmem_array_t *list = packet_messages(pinfo, true);
+    struct wsx_app_message *message = find_message(list, item);
+    if (message)
+        return message;
+    struct wsx_app_message fresh = {.session = item->session,
+                                    .direction = item->direction,
+                                    .message = item->message_index,
+                                    .units = wmem_array_new(pinfo->pool, sizeof(void *))};
+    wmem_array_append_one(list, fresh);
+    return wmem_array_index(list, wmem_array_get_count(list) - 1);
+}
+
+void wsx_app_taken(const struct wsx_item *item, packet_info *pinfo, const char *protocol) {
+    message_of(item, pinfo)->protocol = protocol;
+}
+
+void wsx_app_begin(struct wsx_app *app, const struct wsx_item *item, packet_info *pinfo,
+                   const struct wsx_app_protocol *protocol) {
+    *app = (struct wsx_app){.item = item,
+                            .session = item->session,
+                            .direction = item->direction,
+                            .packet = pinfo->num,
+                            .message = item->message_index,
+                            .text = item->message->text,
+                            .first_pass = wsx_state_first_pass(pinfo),
+                            .time = wsx_now(pinfo),
+                            .protocol = protocol};
+}
+
+/* ---- requests and answers ---- */
+
+/* The open requests of an id, the nearest first. */
+static struct pending **open_slot(const struct wsx_app *app, enum wsx_direction requester,
+                                  const char *space, const char *id, bool make) {
+    wmem_map_t *open = store_of(app->session)->open;
+    char *key = wmem_strdup_printf(NULL, "%s %d %s\x1f%s", app->protocol->name, requester,
+                                   space ? space : "", id ? id : "");
+    struct pending **slot = wmem_map_lookup(open, key);
+    if (!slot && make) {
+        slot = wmem_new0(wmem_file_scope(), struct pending *);
+        wmem_map_insert(open, wmem_strdup(wmem_file_scope(), key), slot);
+    }
+    wmem_free(NULL, key);
+    return slot;
+}
+
+static void request_open(const struct wsx_app *app, const struct wsx_app_event *event,
+                         struct wsx_app_unit *unit) {
+    struct pending **slot = open_slot(app, app->direction, event->space, event->id, true);
+    struct pending *pending = wmem_new(wmem_file_scope(), struct pending);
+    *pending = (struct pending){.next = *slot, .unit = unit};
+    unit->repeated = *slot != NULL && !event->oldest;
+    *slot = pending;
+}
+
+/* Takes a request out of the open ones, or only finds it. */
+static struct wsx_app_unit *request_find(const struct wsx_app *app, enum wsx_direction requester,
+                                         const char *space, const char *id, bool oldest, bool close,
+                                         bool *ambiguous) {
+    struct pending **slot = open_slot(app, requester, space, id, false);
+    *ambiguous = slot && *slot && (*slot)->next && !oldest;
+    while (oldest && slot && *slot && (*slot)->next)
+        slot = &(*slot)->next;
+    struct pending *found = slot ? *slot : NULL;
+    if (!found)
+        return NULL;
+    struct wsx_app_unit *unit = found->unit;
+    if (close) {
+        *slot = found->next;
+        wmem_free(wmem_file_scope(), found);
+    }
+    return unit;
+}
+
+static void answer_match(const struct wsx_app *app, const struct wsx_app_event *event,
+                         struct wsx_app_unit *unit) {
+    bool followup = event->role == WSX_APP_FOLLOWUP;
+    enum wsx_direction requester = followup ? app->direction : !app->direction;
+    struct wsx_app_unit *request =
+        request_find(app, requester, event->space, event->id, event->oldest,
+                     event->role == WSX_APP_ANSWER, &unit->ambiguous);
+    unit->request = request;
+    if (!request || followup)
+        return;
+    if (!request->answers++) {
+        request->answered_in = unit->packet;
+        request->answer_time = unit->time;
+    }
+}
+
+void wsx_app_forget(struct wsx_app *app, enum wsx_direction requester, const char *space,
+                    const char *id) {
+    bool ambiguous;
+    if (app->first_pass)
+        request_find(app, requester, space, id, false, true, &ambiguous);
+}
+
+/* ---- units ---- */
+
+static struct wsx_app_unit *unit_kept(const struct wsx_app *app, unsigned number) {
+    wmem_array_t *units = wmem_map_lookup(store_of(app->session)->kept[app->direction],
+                                          GUINT_TO_POINTER(app->message));
+    return units && number < wmem_array_get_count(units)
+               ? *(struct wsx_app_unit **)wmem_array_index(units, number)
+               : NULL;
+}
+
+static void unit_keep(const struct wsx_app *app, struct wsx_app_unit *unit) {
+    wmem_map_t *kept = store_of(app->session)->kept[app->direction];
+    wmem_array_t *units = wmem_map_lookup(kept, GUINT_TO_POINTER(app->message));
+    if (!units) {
+        units = wmem_array_sized_new(wmem_file_scope(), sizeof unit, 1);
+        wmem_map_insert(kept, GUINT_TO_POINTER(app->message), units);
+    }
+    wmem_array_append_one(units, unit);
+}
+
+static const char *copy(wmem_allocator_t *scope, const char *text) {
+    return text ? wmem_strdup(scope, text) : NULL;
+}
+
+/* A request outlives its packet, whatever is kept of others. */
+static struct wsx_app_unit *unit_new(const struct wsx_app *app, const struct wsx_app_event *event,
+                                     wmem_allocator_t *scope) {
+    struct wsx_app_unit *unit = wmem_new0(scope, struct wsx_app_unit);
+    unit->protocol = app->protocol;
+    unit->role = event->role;
+    unit->packet = app->packet;
+    unit->time = app->time;
+    unit->type = copy(scope, event->type);
+    unit->id = event->silent_id ? NULL : copy(scope, event->id);
+    unit->name = copy(scope, event->name);
+    unit->kept = event->kept;
+    return unit;
+}
+
+static struct wsx_app_unit *unit_first_pass(struct wsx_app *app,
+                                            const struct wsx_app_event *event) {
+    wmem_allocator_t *scope =
+        event->role == WSX_APP_REQUEST ? wmem_file_scope() : wsx_store_scope();
+    struct wsx_app_unit *unit = unit_new(app, event, scope);
+    if (event->role == WSX_APP_REQUEST)
+        request_open(app, event, unit);
+    else if (event->role != WSX_APP_ALONE)
+        answer_match(app, event, unit);
+    if (!unit->name && unit->request)
+        unit->name = copy(scope, unit->request->name);
+    if (wsx_store_is_kept())
+        unit_keep(app, unit);
+    return unit;
+}
+
+const struct wsx_app_unit *wsx_app_request_of(const struct wsx_app *app, const char *space,
+                                              const char *id) {
+    bool ambiguous;
+    if (app->first_pass)
+        return request_find(app, !app->direction, space, id, false, false, &ambiguous);
+    const struct wsx_app_unit *unit = unit_kept(app, app->units);
+    return unit ? unit->request : NULL;
+}
+
+const void *wsx_app_kept(const struct wsx_app *app) {
+    const struct wsx_app_unit *unit = app->first_pass ? NULL : unit_kept(app, app->units);
+    return unit ? unit->kept : NULL;
+}
+
+/* ---- drawing ---- */
+
+static void add_text(proto_tree *tree, int field, tvbuff_t *tvb, const char *text) {
+    if (text)
+        proto_item_set_generated(proto_tree_add_string(tree, field, tvb, 0, 0, text));
+}
+
+static void add_packet(proto_tree *tree, int field, tvbuff_t *tvb, uint32_t packet) {
+    if (packet)
+        proto_item_set_generated(proto_tree_add_uint(tree, field, tvb, 0, 0, packet));
+}
+
+static void draw_unit(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
+                      const struct wsx_app *app, const struct wsx_app_unit *unit) {
+    add_text(tree, hf_app_type, tvb, unit->type);
+    add_text(tree, hf_app_name, tvb, unit->name);
+    add_text(tree, hf_app_id, tvb, unit->id);
+    bool answer = unit->role == WSX_APP_ANSWER || unit->role == WSX_APP_PARTIAL;
+    if (unit->role == WSX_APP_REQUEST)
+        add_packet(tree, hf_app_answered_in, tvb, unit->answered_in);
+    if (unit->request && answer) {
+        int64_t ns = unit->time - unit->request->time;
+        nstime_t spent = {.secs = (time_t)(ns / 1000000000), .nsecs = (int)(ns % 1000000000)};
+        add_packet(tree, hf_app_answers, tvb, unit->request->packet);
+        proto_item_set_generated(proto_tree_add_time(tree, hf_app_time, tvb, 0, 0, &spent));
+    } else if (unit->request) {
+        add_packet(tree, hf_app_followed, tvb, unit->request->packet);
+    }
+    if (unit->repeated)
+        proto_tree_add_expert(tree, pinfo, &ei_app_repeated, tvb, 0, 0);
+    if (unit->ambiguous)
+        proto_tree_add_expert(tree, pinfo, &ei_app_ambiguous, tvb, 0, 0);
+    /* where the beginning was not captured, requests are missing */
+    if (answer && !unit->request && !app->session->midstream)
+        proto_tree_add_expert(tree, pinfo, &ei_app_unmatched, tvb, 0, 0);
+}
+
+static const char *unit_info(packet_info *pinfo, const struct wsx_app_unit *unit) {
+    return wmem_strdup_printf(pinfo->pool, "%s%s%s%s%s%s", unit->type ? unit->type : "",
+                              unit->type && unit->name ? " " : "", unit->name ? unit->name : "",
+                              unit->id ? " (" : "", unit->id ? unit->id : "", unit->id ? ")" : "");
+}
+
+static void put_columns(struct wsx_app *app, packet_info *pinfo, const struct wsx_app_event *event,
+                        const struct wsx_app_unit *unit) {
+    if (!pinfo->cinfo)
+        return;
+    col_set_str(pinfo->cinfo, COL_PROTOCOL, app->protocol->name);
+    if (app->units == INFO_UNITS)
+        col_append_str(pinfo->cinfo, COL_INFO, "; \xe2\x80\xa6");
+    else if (app->units < INFO_UNITS)
+        col_append_fstr(pinfo->cinfo, COL_INFO, "%s%s", app->units ? "; " : " | ",
+                        event->info ? event->info : unit_info(pinfo, unit));
+}
+
+const struct wsx_app_unit *wsx_app_report(struct wsx_app *app, packet_info *pinfo, tvbuff_t *tvb,
+                                          proto_tree *tree, const struct wsx_app_event *event) {
+    struct wsx_app_unit *unit =
+        app->first_pass ? unit_first_pass(app, event) : unit_kept(app, app->units);
+    if (!unit) /* only where the passes differ, as after a change of preferences */
+        unit = unit_new(app, event, pinfo->pool);
+    put_columns(app, pinfo, event, unit);
+    app->units++;
+    tvbuff_t *part = tvb;
+    if (event->length > 0)
+        part = tvb_new_subset_length(tvb, event->offset, event->length);
+    draw_unit(tree, part, pinfo, app, unit);
+    struct wsx_app_message *message = message_of(app->item, pinfo);
+    message->protocol = app->protocol->name;
+    wmem_array_append_one(message->units, unit);
+    return unit;
+}
+
+/* ---- other dissectors ---- */
+
+int wsx_app_call_handle(dissector_handle_t handle, tvbuff_t *tvb, packet_info *pinfo,
+                        proto_tree *tree, void *data) {
+    volatile int taken = 0;
+    const char *volatile proto = pinfo->current_proto;
+    TRY { taken = call_dissector_only(handle, tvb, pinfo, tree, data); }
+    CATCH_NONFATAL_ERRORS {
+        show_exception(tvb, pinfo, tree, EXCEPT_CODE, GET_MESSAGE);
+        taken = (int)tvb_captured_length(tvb);
+    }
+    ENDTRY;
+    pinfo->current_proto = proto;
+    return taken;
+}
+
+/* What a part of the message is in another notation says nothing in the columns. */
+static int call_quietly(dissector_handle_t handle, tvbuff_t *tvb, packet_info *pinfo,
+                        proto_tree *tree) {
+    column_info *columns = pinfo->cinfo;
+    pinfo->cinfo = NULL;
+    int taken = wsx_app_call_handle(handle, tvb, pinfo, tree, NULL);
+    pinfo->cinfo = columns;
+    return taken;
+}
+
+void wsx_app_json(tvbuff_t *tvb, int offset, int length, packet_info *pinfo, proto_tree *tree) {
+    if (tree && json && length > 0)
+        call_quietly(json, tvb_new_subset_length(tvb, offset, length), pinfo, tree);
+}
+
+bool wsx_app_call(const char *dissector, tvbuff_t *tvb, int offset, int length, packet_info *pinfo,
+                  proto_tree *tree) {
+    dissector_handle_t handle = tree && length > 0 ? find_dissector(dissector) : NULL;
+    return handle && call_quietly(handle, tvb_new_subset_length(tvb, offset, length), pinfo, tree);
+}
+
+proto_tree *wsx_app_tree(struct wsx_app *app, int proto, int ett, tvbuff_t *tvb, int offset,
+                         int length, proto_tree *tree, proto_item **item) {
+    (void)app;
+    proto_item *shown = proto_tree_add_item(tree, proto, tvb, offset, length, ENC_NA);
+    if (item)
+        *item = shown;
+    return proto_item_add_subtree(shown, ett);
+}
+
+/* ---- registration ---- */
+
+static void register_common(void) {
+    static hf_register_info fields[] = {
+        {&hf_app_type,
+         {"Type", "wsx.app.type", FT_STRING, BASE_NONE, NULL, 0,
+          "What the unit is, in the word of its protocol", HFILL}},
+        {&hf_app_name,
+         {"Name", "wsx.app.name", FT_STRING, BASE_NONE, NULL, 0,
+          "Event, action, method or operation; of an answer: its request's", HFILL}},
+        {&hf_app_id,
+         {"Id", "wsx.app.id", FT_STRING, BASE_NONE, NULL, 0, "What request and answer share",
+          HFILL}},
+        {&hf_app_answered_in,
+         {"Answered in packet", "wsx.app.answered_in", FT_FRAMENUM, BASE_NONE,
+          FRAMENUM_TYPE(FT_FRAMENUM_RESPONSE), 0, "The first answer", HFILL}},
+        {&hf_app_answers,
+         {"Answers packet", "wsx.app.answers", FT_FRAMENUM, BASE_NONE,
+          FRAMENUM_TYPE(FT_FRAMENUM_REQUEST), 0, "The request", HFILL}},
+        {&hf_app_followed,
+         {"Belongs to packet", "wsx.app.belongs_to", FT_FRAMENUM, BASE_NONE,
+          FRAMENUM_TYPE(FT_FRAMENUM_NONE), 0, "The request of the same side", HFILL}},
+        {&hf_app_time,
+         {"Time since the request", "wsx.app.time", FT_RELATIVE_TIME, BASE_NONE, NULL, 0, NULL,
+          HFILL}},
+    };
+    static ei_register_info items[] = {
+        {&ei_app_repeated,
+         {"wsx.app.id_repeated", PI_SEQUENCE, PI_NOTE,
+          "An earlier request with this id was not answered yet", EXPFILL}},
+        {&ei_app_ambiguous,
+         {"wsx.app.id_ambiguous", PI_SEQUENCE, PI_NOTE,
+          "Several requests with this id are open: the nearest is taken", EXPFILL}},
+        {&ei_app_unmatched,
+         {"wsx.app.no_request", PI_SEQUENCE, PI_NOTE, "No open request has this id", EXPFILL}},
+    };
+    proto_app = proto_register_protocol("WebSocket application data", "WebSocket application",
+                                        "wsx.app");
+    proto_register_field_array(proto_app, fields, array_length(fields));
+    expert_register_field_array(expert_register_protocol(proto_app), items, array_length(items));
+}
+
+void wsx_apps_register(void) {
+    stores = wmem_map_new_autoreset(wmem_epan_scope(), wmem_file_scope(), g_direct_hash,
+                                    g_direct_equal);
+    register_common();
+    for (unsigned i = 0; wsx_apps[i]; i++)
+        wsx_apps[i]->register_protocol();
+}
+
+void wsx_apps_handoff(void) {
+    json = find_dissector("json");
+    for (unsigned i = 0; wsx_apps[i]; i++)
+        if (wsx_apps[i]->handoff)
+            wsx_apps[i]->handoff();
+}

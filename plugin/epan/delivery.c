@@ -1,0 +1,385 @@
+/*
+ * delivery.c - the three ways to hand messages to a dissector, see delivery.h.
+ *
+ * A stream: what the dissector leaves of a message (desegment_offset, desegment_len, as for TCP) is
+ * kept and put before the next message of the direction. The first pass notes for each message
+ * which bytes were put before it; later passes show the dissector the same bytes. While a dissector
+ * waits for a known number of bytes, it is not called, so that a long unit costs no more than its
+ * bytes.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "delivery.h"
+
+#include "fields.h"
+#include "info.h"
+#include "store.h"
+
+#include <epan/exceptions.h>
+#include <epan/show_exception.h>
+
+/* Bytes kept of a unit that is not whole. Longer ones are not put together: hardly any real unit is,
+ * and the length that asks for them may be nonsense. */
+#define REST_MAX (64u << 20)
+/* DESEGMENT_ONE_MORE_SEGMENT and DESEGMENT_UNTIL_FIN: not a number of bytes */
+#define NEED_NUMBER_MAX 0x0FFFFFFEu
+
+/* A unit over several messages; shared by what is kept of them. File scope. */
+struct span {
+    uint32_t begins_in, ends_in; /* packets; ends_in 0: not whole (yet) */
+};
+
+/* What is kept of a direction for its next message. */
+struct wsx_rest {
+    uint8_t *bytes;
+    size_t length, capacity;
+    bool shared; /* a later pass will read the bytes: they stay where they are */
+    uint64_t need; /* bytes there must be before the dissector is called; 0: any more */
+    struct span *span;
+    uint32_t message; /* the last one taken */
+};
+
+/* How a message is shown again. */
+struct replay {
+    const uint8_t *before; /* put before the message; NULL: nothing */
+    size_t before_length;
+    bool waits; /* the whole message only continues a unit */
+    const struct span *continues, *begins;
+};
+
+static wmem_map_t *deliveries; /* struct wsx_session to struct wsx_delivery */
+static int hf_continues = -1, hf_goes_on = -1;
+
+struct wsx_delivery *wsx_delivery_of(const struct wsx_session *session, bool *fresh) {
+    struct wsx_delivery *delivery = wmem_map_lookup(deliveries, session);
+    *fresh = !delivery;
+    if (!delivery) {
+        delivery = wmem_new0(wmem_file_scope(), struct wsx_delivery);
+        for (int d = 0; d < 2; d++) {
+            delivery->rest[d] = wmem_new0(wmem_file_scope(), struct wsx_rest);
+            delivery->replay[d] = wmem_map_new(wmem_file_scope(), g_direct_hash, g_direct_equal);
+        }
+        wmem_map_insert(deliveries, session, delivery);
+    }
+    return delivery;
+}
+
+/* ---- one call ---- */
+
+/* What a dissector may change and others in the packet rely on. */
+struct saved {
+    const char *proto;
+    guint16 can_desegment, saved_can_desegment;
+    int desegment_offset;
+    guint32 desegment_len;
+    guint16 want_pdu_tracking;
+    guint32 bytes_until_next_pdu;
+    bool use_conversation;
+    struct conversation_addr_port_endpoints *conversation;
+};
+
+static void save(const packet_info *pinfo, struct saved *saved) {
+    *saved = (struct saved){.proto = pinfo->current_proto,
+                            .can_desegment = pinfo->can_desegment,
+                            .saved_can_desegment = pinfo->saved_can_desegment,
+                            .desegment_offset = pinfo->desegment_offset,
+                            .desegment_len = pinfo->desegment_len,
+                            .want_pdu_tracking = pinfo->want_pdu_tracking,
+                            .bytes_until_next_pdu = pinfo->bytes_until_next_pdu,
+                            .use_conversation = pinfo->use_conv_addr_port_endpoints,
+                            .conversation = pinfo->conv_addr_port_endpoints};
+}
+
+static void restore(packet_info *pinfo, const struct saved *saved) {
+    pinfo->current_proto = saved->proto;
+    pinfo->can_desegment = saved->can_desegment;
+    pinfo->saved_can_desegment = saved->saved_can_desegment;
+    pinfo->desegment_offset = saved->desegment_offset;
+    pinfo->desegment_len = saved->desegment_len;
+    pinfo->want_pdu_tracking = saved->want_pdu_tracking;
+    pinfo->bytes_until_next_pdu = saved->bytes_until_next_pdu;
+    pinfo->use_conv_addr_port_endpoints = saved->use_conversation;
+    pinfo->conv_addr_port_endpoints = saved->conversation;
+}
+
+/* A conversation of its own for a stream: HTTP or TLS in a tunnel must not meet the state of the
+ * HTTP or TLS around it, and streams of HTTP/2 are not one connection. The numbers are no ports. Not
+ * for single messages: CoAP asks for a conversation by the packet's own ports. */
+static void use_own_conversation(const struct wsx_item *item, packet_info *pinfo) {
+    bool from_client = item->direction == WSX_CLIENT_TO_SERVER;
+    address *client = from_client ? &pinfo->src : &pinfo->dst;
+    address *server = from_client ? &pinfo->dst : &pinfo->src;
+    conversation_set_conv_addr_port_endpoints(pinfo, client, server, CONVERSATION_NONE,
+                                              item->session->number, 0x57530000);
+}
+
+/* Our own text in the Info column stays, whatever the dissector does with the column. */
+static void keep_columns(packet_info *pinfo) {
+    if (!pinfo->cinfo)
+        return;
+    col_append_str(pinfo->cinfo, COL_INFO, " ");
+    col_set_fence(pinfo->cinfo, COL_INFO);
+}
+
+static int call(const struct wsx_choice *choice, struct wsx_app *app, tvbuff_t *tvb,
+                packet_info *pinfo, proto_tree *top, bool *threw) {
+    volatile int taken = 0;
+    volatile bool failed = false;
+    pinfo->desegment_len = 0;
+    pinfo->desegment_offset = 0;
+    pinfo->can_desegment = choice->mode == WSX_MODE_STREAM ? 2 : 0; /* one less below */
+    TRY {
+        taken = call_dissector_only(choice->handle, tvb, pinfo, top, choice->app ? app : NULL);
+    }
+    CATCH_NONFATAL_ERRORS {
+        failed = true;
+        show_exception(tvb, pinfo, top, EXCEPT_CODE, GET_MESSAGE);
+    }
+    ENDTRY;
+    *threw = failed;
+    return taken;
+}
+
+/* Calls until all is taken. Returns the first byte not taken, -1 when nothing was. In a stream
+ * *need is what the dissector waits for (DESEGMENT_...), 0 for nothing. */
+static int call_all(const struct wsx_choice *choice, struct wsx_app *app, tvbuff_t *tvb,
+                    packet_info *pinfo, proto_tree *top, uint32_t *need) {
+    int length = (int)tvb_captured_length(tvb), at = 0;
+    bool threw = false;
+    *need = 0;
+    if (!choice->app)
+        keep_columns(pinfo);
+    while (at < length && !threw) {
+        tvbuff_t *part = at ? tvb_new_subset_remaining(tvb, at) : tvb;
+        int taken = call(choice, app, part, pinfo, top, &threw);
+        if (threw)
+            return length;
+        if (choice->mode == WSX_MODE_STREAM && pinfo->desegment_len) {
+            *need = pinfo->desegment_len;
+            return at + CLAMP(pinfo->desegment_offset, 0, length - at);
+        }
+        if (taken <= 0)
+            return at ? at : -1;
+        at = choice->mode == WSX_MODE_MESSAGE ? length : at + MIN(taken, length - at);
+    }
+    return length;
+}
+
+/* ---- streams ---- */
+
+static void rest_drop(struct wsx_rest *rest) {
+    if (rest->bytes && !rest->shared)
+        wmem_free(wmem_file_scope(), rest->bytes);
+    rest->bytes = NULL;
+    rest->length = rest->capacity = 0;
+    rest->need = 0;
+    rest->shared = false;
+    rest->span = NULL;
+}
+
+static void rest_append(struct wsx_rest *rest, const uint8_t *bytes, size_t length) {
+    if (rest->length + length > rest->capacity) {
+        size_t capacity = MAX(rest->capacity * 2, rest->length + length);
+        if (rest->shared) {
+            uint8_t *copy = wmem_alloc(wmem_file_scope(), capacity);
+            memcpy(copy, rest->bytes, rest->length);
+            rest->bytes = copy;
+            rest->shared = false;
+        } else {
+            rest->bytes = wmem_realloc(wmem_file_scope(), rest->bytes, capacity);
+        }
+        rest->capacity = capacity;
+    }
+    memcpy(rest->bytes + rest->length, bytes, length);
+    rest->length += length;
+}
+
+static struct replay *replay_add(struct wsx_delivery *delivery, const struct wsx_item *item) {
+    struct replay *replay = wmem_new0(wsx_store_scope(), struct replay);
+    if (wsx_store_is_kept())
+        wmem_map_insert(delivery->replay[item->direction], GUINT_TO_POINTER(item->message_index),
+                        replay);
+    return replay;
+}
+
+static tvbuff_t *put_together(const struct wsx_item *item, const uint8_t *before,
+                              size_t before_length, tvbuff_t *tvb, packet_info *pinfo,
+                              proto_tree *top) {
+    size_t length = tvb_captured_length(tvb);
+    uint8_t *bytes = wmem_alloc(pinfo->pool, before_length + length);
+    memcpy(bytes, before, before_length);
+    tvb_memcpy(tvb, bytes + before_length, 0, length);
+    tvbuff_t *whole = tvb_new_child_real_data(tvb, bytes, (unsigned)(before_length + length),
+                                              (int)(before_length + length));
+    if (top)
+        add_new_data_source(pinfo, whole,
+                            wmem_strdup_printf(pinfo->pool, "Stream up to message %u %s",
+                                               item->message_index, wsx_sender(item->direction)));
+    return whole;
+}
+
+static void add_link(proto_tree *tree, int field, tvbuff_t *tvb, uint32_t packet) {
+    if (packet)
+        proto_item_set_generated(proto_tree_add_uint(tree, field, tvb, 0, 0, packet));
+}
+
+static void draw_links(const struct replay *replay, tvbuff_t *tvb, proto_tree *tree) {
+    if (replay->continues)
+        add_link(tree, hf_continues, tvb, replay->continues->begins_in);
+    const struct span *out = replay->waits ? replay->continues : replay->begins;
+    if (out)
+        add_link(tree, hf_goes_on, tvb, out->ends_in);
+}
+
+/* First pass: what the dissector left goes before the next message. whole_kept: the rest and the
+ * message, not a byte of them taken. */
+static void rest_update(struct wsx_rest *rest, struct replay *replay, const struct wsx_item *item,
+                        tvbuff_t *seen, int at, uint32_t need) {
+    size_t length = tvb_captured_length(seen), before = replay->before_length;
+    struct span *span = rest->span;
+    bool same = need && at == 0 && before;
+    if (same) {
+        rest_append(rest, tvb_get_ptr(seen, (int)before, (int)(length - before)), length - before);
+    } else {
+        if (span)
+            span->ends_in = item->packet;
+        rest->shared = rest->shared || (wsx_store_is_kept() && before);
+        rest_drop(rest);
+    }
+    if (!need || length - (size_t)at > REST_MAX) {
+        if (same)
+            rest_drop(rest);
+        return;
+    }
+    if (!same) {
+        rest->span = wmem_new0(wmem_file_scope(), struct span);
+        rest->span->begins_in = item->packet;
+        if ((size_t)at < length)
+            rest_append(rest, tvb_get_ptr(seen, at, (int)length - at), length - (size_t)at);
+    }
+    rest->need = need < NEED_NUMBER_MAX ? (uint64_t)rest->length + need : 0;
+    if (rest->need > REST_MAX)
+        rest->need = 0;
+    replay->begins = rest->span;
+}
+
+/* The rest's bytes are put before the message and are not changed any more. */
+static void replay_take(struct replay *replay, struct wsx_rest *rest) {
+    replay->before = rest->bytes;
+    replay->before_length = rest->length;
+    replay->continues = rest->span;
+    rest->shared = rest->shared || (wsx_store_is_kept() && rest->length);
+}
+
+static bool stream_first_pass(struct wsx_delivery *delivery, const struct wsx_choice *choice,
+                              struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo,
+                              proto_tree *top, proto_tree *payload_tree) {
+    const struct wsx_item *item = app->item;
+    struct wsx_rest *rest = delivery->rest[item->direction];
+    size_t length = tvb_captured_length(tvb);
+    if (rest->message + 1 != item->message_index) /* one was lost */
+        rest_drop(rest);
+    rest->message = item->message_index;
+    struct replay *replay = replay_add(delivery, item);
+    if (rest->length && rest->length + length < rest->need) {
+        replay->waits = true;
+        replay->continues = rest->span;
+        rest_append(rest, tvb_get_ptr(tvb, 0, (int)length), length);
+        draw_links(replay, tvb, payload_tree);
+        return true;
+    }
+    replay_take(replay, rest);
+    tvbuff_t *seen = rest->length ? put_together(item, rest->bytes, rest->length, tvb, pinfo, top)
+                                  : tvb;
+    uint32_t need;
+    int at = call_all(choice, app, seen, pinfo, top, &need);
+    rest_update(rest, replay, item, seen, MAX(at, 0), need);
+    draw_links(replay, tvb, payload_tree);
+    return at >= 0;
+}
+
+static bool stream_later(struct wsx_delivery *delivery, const struct wsx_choice *choice,
+                         struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo, proto_tree *top,
+                         proto_tree *payload_tree) {
+    static const struct replay nothing;
+    const struct wsx_item *item = app->item;
+    const struct replay *replay = wmem_map_lookup(delivery->replay[item->direction],
+                                                  GUINT_TO_POINTER(item->message_index));
+    if (!replay)
+        replay = &nothing;
+    draw_links(replay, tvb, payload_tree);
+    if (replay->waits)
+        return true;
+    tvbuff_t *seen = replay->before_length ? put_together(item, replay->before,
+                                                          replay->before_length, tvb, pinfo, top)
+                                           : tvb;
+    uint32_t need;
+    return call_all(choice, app, seen, pinfo, top, &need) >= 0;
+}
+
+void wsx_deliver_gap(struct wsx_delivery *delivery, const struct wsx_item *item,
+                     packet_info *pinfo) {
+    if (wsx_state_first_pass(pinfo))
+        rest_drop(delivery->rest[item->direction]);
+}
+
+/* ---- all three ---- */
+
+bool wsx_deliver(struct wsx_delivery *delivery, const struct wsx_choice *choice,
+                 const struct wsx_item *item, tvbuff_t *tvb, packet_info *pinfo, proto_tree *top,
+                 proto_tree *payload_tree) {
+    struct saved saved;
+    struct wsx_app app;
+    uint32_t need;
+    bool taken;
+    save(pinfo, &saved);
+    wsx_app_begin(&app, item, pinfo, choice->app);
+    if (!choice->app && choice->mode == WSX_MODE_STREAM)
+        use_own_conversation(item, pinfo);
+    if (choice->mode != WSX_MODE_STREAM)
+        taken = call_all(choice, &app, tvb, pinfo, top, &need) >= 0;
+    else if (app.first_pass)
+        taken = stream_first_pass(delivery, choice, &app, tvb, pinfo, top, payload_tree);
+    else
+        taken = stream_later(delivery, choice, &app, tvb, pinfo, top, payload_tree);
+    restore(pinfo, &saved);
+    if (taken && !choice->tree_only)
+        wsx_app_taken(item, pinfo,
+                      choice->app ? choice->app->name
+                                  : dissector_handle_get_protocol_short_name(choice->handle));
+    return taken;
+}
+
+bool wsx_deliver_heuristic(heur_dissector_list_t list, const struct wsx_item *item, tvbuff_t *tvb,
+                           packet_info *pinfo, proto_tree *top) {
+    struct saved saved;
+    heur_dtbl_entry_t *entry = NULL;
+    volatile bool taken = false;
+    save(pinfo, &saved);
+    pinfo->can_desegment = 0;
+    TRY { taken = dissector_try_heuristic(list, tvb, pinfo, top, &entry, NULL); }
+    CATCH_NONFATAL_ERRORS {
+        show_exception(tvb, pinfo, top, EXCEPT_CODE, GET_MESSAGE);
+        taken = true;
+    }
+    ENDTRY;
+    restore(pinfo, &saved);
+    if (taken && entry)
+        wsx_app_taken(item, pinfo, entry->short_name);
+    return taken;
+}
+
+void wsx_delivery_register(void) {
+    static hf_register_info fields[] = {
+        {&hf_continues,
+         {"Continues a unit begun in packet", "wsx.app.begins_in", FT_FRAMENUM, BASE_NONE, NULL, 0,
+          "The message's first bytes belong to a unit of an earlier message", HFILL}},
+        {&hf_goes_on,
+         {"The unit ends in packet", "wsx.app.ends_in", FT_FRAMENUM, BASE_NONE, NULL, 0,
+          "The message's last bytes belong to a unit that a later message ends", HFILL}},
+    };
+    deliveries = wmem_map_new_autoreset(wmem_epan_scope(), wmem_file_scope(), g_direct_hash,
+                                        g_direct_equal);
+    proto_register_field_array(proto_get_id_by_filter_name("wsx.app"), fields,
+                               array_length(fields));
+}
