@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "apps/apps.h"
 #include "epan/compat.h"
 #include "epan/info.h"
 #include "epan/state.h"
@@ -150,6 +151,45 @@ static void put_direction(GString *line, enum wsx_direction direction) {
                            direction == WSX_CLIENT_TO_SERVER ? "c2s" : "s2c");
 }
 
+/* ---- what rides on it ---- */
+
+static void put_app_unit(GString *line, const struct wsx_app_unit *unit, int digits) {
+    put_text(line, "type", unit->type);
+    put_text(line, "name", unit->name);
+    put_text(line, "id", unit->id);
+    bool answer = unit->role == WSX_APP_ANSWER || unit->role == WSX_APP_PARTIAL;
+    if (!answer || !unit->request)
+        return;
+    put_number(line, "answers", unit->request->packet);
+    put_seconds(line, "rtt", unit->time - unit->request->time, digits);
+}
+
+/* One unit: its keys beside the protocol; several: a list of them. */
+static void put_app(GString *line, const struct wsx_item *item, packet_info *pinfo) {
+    const struct wsx_app_message *app =
+        item->message->incomplete ? NULL : wsx_app_message_of(item, pinfo);
+    if (!app)
+        return;
+    unsigned count = wmem_array_get_count(app->units);
+    int digits = item->session->time_digits;
+    g_string_append(line, ",\"app\":{\"protocol\":");
+    put_string(line, app->protocol, strlen(app->protocol));
+    for (unsigned i = 0; i < count; i++) {
+        const struct wsx_app_unit *unit = *(struct wsx_app_unit **)wmem_array_index(app->units, i);
+        if (count == 1) {
+            put_app_unit(line, unit, digits);
+            break;
+        }
+        g_string_append(line, i ? ",{" : ",\"units\":[{");
+        gsize at = line->len;
+        put_app_unit(line, unit, digits);
+        if (line->len > at)
+            g_string_erase(line, (gssize)at, 1); /* the comma of its first key */
+        g_string_append_c(line, '}');
+    }
+    g_string_append(line, count > 1 ? "]}" : "}");
+}
+
 static void write_message(struct writer *writer, const struct wsx_item *item, packet_info *pinfo,
                           int64_t time) {
     GString *line = writer->line;
@@ -176,6 +216,7 @@ static void write_message(struct writer *writer, const struct wsx_item *item, pa
     } else {
         put_base64(line, bytes, message->have);
     }
+    put_app(line, item, pinfo);
     put_item_rules(line, item);
     end(writer);
 }
