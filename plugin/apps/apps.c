@@ -132,7 +132,7 @@ void wsx_app_begin(struct wsx_app *app, const struct wsx_item *item, packet_info
                             .message = item->message_index,
                             .text = item->message->text,
                             .first_pass = wsx_state_first_pass(pinfo),
-                            .time = wsx_now(pinfo),
+                            .time = wsx_state_time(pinfo),
                             .protocol = protocol};
 }
 
