@@ -215,19 +215,12 @@ static int dissect_pending(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, 
     const struct tcpinfo *info = data;
     if (wsx_state_first_pass(pinfo)) {
         struct wsx_session *session = wsx_state_find(pinfo);
-        bool waits = session && info && !session->response_packet && !session->cause;
-        if (waits && session->opened)
-            return run(tvb, pinfo, tree, session, info);
+        bool waits = session && info && !session->response_packet && !session->cause &&
+                     !session->opened;
         if (waits && watch_pending(tvb, pinfo, session, info)) {
             wsx_state_open_unanswered(pinfo, session);
             take_tcp(pinfo, session, tcp_handle);
             wsx_state_packet(pinfo)->session = session;
-        }
-    } else {
-        struct wsx_call *call = wsx_state_recall(pinfo, tvb_reported_length(tvb));
-        if (call) {
-            wsx_show_call(call, tvb, pinfo, tree);
-            return (int)tvb_captured_length(tvb);
         }
     }
     return call_http(tvb, pinfo, tree, data);
