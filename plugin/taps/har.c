@@ -127,7 +127,7 @@ static void add_close(struct entry *entry, const struct wsx_item *item, packet_i
         const uint8_t *body = wsx_item_payload(item, pinfo, item->have);
         char *reason = g_strndup((const char *)body + 2, item->have - 2);
         g_string_append_printf(out, ",\"code\":%u,\"reason\":", (unsigned)body[0] << 8 | body[1]);
-        wsx_json_any_text(out, reason);
+        wsx_json_text(out, reason);
         g_free(reason);
     }
     g_string_append_c(out, '}');
@@ -175,7 +175,7 @@ static void key(GString *out, const char *name) {
 
 static void put_text(GString *out, const char *name, const char *text) {
     key(out, name);
-    wsx_json_any_text(out, text ? text : "");
+    wsx_json_text(out, text ? text : "");
 }
 
 static void put_number(GString *out, const char *name, int64_t value) {

@@ -23,7 +23,7 @@ void wsx_json_string(GString *out, const char *text, size_t length) {
     g_string_append_c(out, '"');
 }
 
-void wsx_json_any_text(GString *out, const char *text) {
+void wsx_json_text(GString *out, const char *text) {
     if (g_utf8_validate(text, -1, NULL)) {
         wsx_json_string(out, text, strlen(text));
         return;

@@ -38,7 +38,7 @@ static void put_text(GString *line, const char *name, const char *text) {
     if (!text)
         return;
     key(line, name);
-    wsx_json_any_text(line, text);
+    wsx_json_text(line, text);
 }
 
 /* Takes the text. */
@@ -173,7 +173,7 @@ static void put_app(GString *line, const struct wsx_item *item, packet_info *pin
     unsigned count = wmem_array_get_count(app->units);
     int digits = item->session->time_digits;
     g_string_append(line, ",\"app\":{\"protocol\":");
-    wsx_json_any_text(line, app->protocol);
+    wsx_json_text(line, app->protocol);
     for (unsigned i = 0; i < count; i++) {
         const struct wsx_app_unit *unit = *(struct wsx_app_unit **)wmem_array_index(app->units, i);
         if (count == 1) {
