@@ -116,8 +116,8 @@ def everything(path):
     for _ in range(6):
         talk.packet(craft.CLIENT, craft.ACK)
         talk.server(craft.frame(1, b"after"))
-    talk.client(craft.frame(8, struct.pack(">H", 1011), key=b"\x0d\x0e\x0f\x10"))
-    talk.server(craft.frame(8, struct.pack(">H", 1011)))
+    talk.client(craft.frame(8, struct.pack(">H", 4000), key=b"\x0d\x0e\x0f\x10"))
+    talk.server(craft.frame(8, struct.pack(">H", 4000)))
     talk.packet(craft.SERVER, craft.FIN | craft.ACK)
     talk.packet(craft.CLIENT, craft.FIN | craft.ACK)
     refused = Talk()
