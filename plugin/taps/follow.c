@@ -32,7 +32,6 @@ enum { CLI_SHOW_RAW = 4, CLI_SHOW_YAML = 6 };
 
 /* The connection that was asked for last. */
 static unsigned asked;
-static bool asked_known;
 
 static const struct cli_view *cli_view(const follow_info_t *info) {
     if (!wsx_taps_draw_once() || !info->gui_data)
@@ -47,16 +46,15 @@ static bool bytes_only(const struct cli_view *view) {
     return view && (view->show_type == CLI_SHOW_RAW || view->show_type == CLI_SHOW_YAML);
 }
 
-/* Several connections may share a packet, and a filter by packet does not part them. */
-static bool is_wanted(follow_info_t *info, const struct wsx_session *session) {
+/* Several connections may share a packet, and a filter by packet does not part them. Where nobody
+ * tells which one is wanted, it is that of the first packet that the filter let through. */
+static bool is_wanted(const follow_info_t *info, const struct wsx_session *session) {
     const struct cli_view *view = cli_view(info);
+    if (view && view->stream < 0)
+        return true; /* by addresses */
     if (view)
-        return view->stream >= 0 ? session->number == (unsigned)view->stream : true;
-    if (asked_known)
-        return session->number == asked;
-    if (info->substream_id == SUBSTREAM_UNUSED) /* the first one that the filter lets through */
-        info->substream_id = session->number;
-    return info->substream_id == session->number;
+        return session->number == (unsigned)view->stream;
+    return info->client_port ? info->substream_id == session->number : session->number == asked;
 }
 
 /* ---- records ---- */
@@ -167,30 +165,56 @@ static void add_item(const struct wsx_item *item, packet_info *pinfo, void *data
 
 static void set_ends(follow_info_t *info, const packet_info *pinfo,
                      const struct wsx_session *session, const struct wsx_item *item) {
-    if (info->client_port || !is_wanted(info, session))
-        return;
     bool from_client = wsx_taps_from_client(pinfo, session, item);
     info->client_port = from_client ? pinfo->srcport : pinfo->destport;
     info->server_port = from_client ? pinfo->destport : pinfo->srcport;
     copy_address(&info->client_ip, from_client ? &pinfo->src : &pinfo->dst);
     copy_address(&info->server_ip, from_client ? &pinfo->dst : &pinfo->src);
+    if (!cli_view(info))
+        info->substream_id = session->number;
     wsx_taps_before_drawing(add_item, NULL, info);
+}
+
+/* The packet's connection number i, and its item where it is not there for a handshake. */
+static const struct wsx_session *session_at(const struct wsx_packet *packet,
+                                            const GPtrArray *handshakes, unsigned i,
+                                            const struct wsx_item **item) {
+    unsigned count = handshakes ? handshakes->len : 0;
+    *item = NULL;
+    if (i < count)
+        return g_ptr_array_index(handshakes, i);
+    if (i - count >= wmem_array_get_count(packet->items))
+        return NULL;
+    *item = wmem_array_index(packet->items, i - count);
+    return (*item)->session;
+}
+
+/* At the first packet: whose it is. */
+static void begin(follow_info_t *info, const packet_info *pinfo, const struct wsx_packet *packet) {
+    const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
+    const struct wsx_session *session;
+    const struct wsx_item *item;
+    for (unsigned i = 0; (session = session_at(packet, handshakes, i, &item)) != NULL; i++)
+        if (is_wanted(info, session)) {
+            set_ends(info, pinfo, session, item);
+            return;
+        }
+    session = session_at(packet, handshakes, 0, &item);
+    if (session && !cli_view(info))
+        set_ends(info, pinfo, session, item);
 }
 
 static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_t *edt,
                                    const void *queued, tap_flags_t flags) {
     if (!wsx_enhanced) /* then the built-in dissector queues, and something else */
         return follow_tvb_tap_listener(data, pinfo, edt, queued, flags);
+    follow_info_t *info = data;
     const struct wsx_packet *packet = queued;
-    const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
     wsx_state_tap_ran();
-    for (guint i = 0; handshakes && i < handshakes->len; i++)
-        set_ends(data, pinfo, g_ptr_array_index(handshakes, i), NULL);
-    for (unsigned i = 0; i < wmem_array_get_count(packet->items); i++) {
-        const struct wsx_item *item = wmem_array_index(packet->items, i);
-        set_ends(data, pinfo, item->session, item);
-        add_item(item, pinfo, data);
-    }
+    if (!info->client_port)
+        begin(info, pinfo, packet);
+    for (unsigned i = 0; i < wmem_array_get_count(packet->items); i++)
+        add_item(wmem_array_index(packet->items, i), pinfo, data);
     return TAP_PACKET_DONT_REDRAW;
 }
 
@@ -198,7 +222,6 @@ static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_
 
 static char *index_filter(unsigned stream, unsigned sub_stream _U_) {
     asked = stream;
-    asked_known = true;
     return g_strdup_printf(wsx_enhanced ? "websocket.stream eq %u" : "tcp.stream eq %u", stream);
 }
 
@@ -209,7 +232,7 @@ static char *conversation_filter(epan_dissect_t *edt _U_, packet_info *pinfo, un
         return NULL;
     *stream = session->number;
     *sub_stream = 0;
-    return index_filter(*stream, 0);
+    return g_strdup_printf("websocket.stream eq %u", *stream);
 }
 
 static char *address_filter(address *source, address *destination, int source_port,
