@@ -204,14 +204,12 @@ static void walk(struct h2_frame *frame, const proto_node *parent) {
 
 static void walk_packet(packet_info *pinfo, proto_tree *tree) {
     struct h2_frame frame = {.pinfo = pinfo, .tree = tree};
-    /* What is drawn meanwhile is added behind. Wireshark 4.6 leaves out the protocol's own item
-     * where nobody wants it; its fields then stand in its place. */
+    /* What is drawn meanwhile is added behind. Wireshark 4.6 has nodes without a field where nobody
+     * wants the field. */
     for (proto_node *node = tree->first_child; node; node = node->next) {
         field_info *info = PNODE_FINFO(node);
-        if (!info || (info->hfinfo->type == FT_PROTOCOL && info->hfinfo->id != proto_http2))
-            continue;
-        see(&frame, info);
-        walk(&frame, node);
+        if (!info || info->hfinfo->id == proto_http2)
+            walk(&frame, node);
     }
     frame_end(&frame);
 }
