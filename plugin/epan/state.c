@@ -47,6 +47,7 @@ static GPtrArray *unsettled;     /* sessions with something to settle in this pa
 static struct {
     const frame_data *last_frame;
     uint32_t last_packet;
+    bool visited; /* last_frame was, when its dissection began */
     bool between; /* columns were there, or our tap ran, since last_frame */
     bool once;
     wmem_allocator_t *scope; /* of one packet, with once */
@@ -118,11 +119,15 @@ uint32_t wsx_store_epoch(void) { return pass.epoch; }
 bool wsx_state_first_pass(const packet_info *pinfo) { return !PINFO_FD_VISITED(pinfo); }
 
 void wsx_state_enter(packet_info *pinfo) {
-    if (pinfo->num == pass.last_packet && pinfo->fd == pass.last_frame) {
+    bool visited = PINFO_FD_VISITED(pinfo);
+    /* the last packet may be dissected again at once: another pass, other packet memory */
+    if (pinfo->num == pass.last_packet && pinfo->fd == pass.last_frame &&
+        visited == pass.visited) {
         pass.between = pass.between || pinfo->cinfo;
         return;
     }
     pass.epoch++;
+    pass.visited = visited;
     if (!PINFO_FD_VISITED(pinfo) && !pass.once && pass.between && pinfo->fd == pass.last_frame) {
         pass.once = true;
         pass.scope = wmem_allocator_new(WMEM_ALLOCATOR_BLOCK_FAST);
