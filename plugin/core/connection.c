@@ -198,7 +198,7 @@ static void on_frame(void *context, const struct wsx_frame *frame) {
         .frame = frame,
         .direction = pushing->direction,
         .index = ++side->frames,
-        .delta = connection->frame_seen ? connection->time - connection->last_time : -1,
+        .delta = connection->frame_seen ? wsx_apart(connection->time, connection->last_time) : -1,
         .payload = unmasked(side, frame)};
     bool control = wsx_opcode_is_control(wsx_header_opcode(&frame->header));
     connection->frame_seen = true;

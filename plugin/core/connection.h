@@ -141,6 +141,11 @@ struct wsx_connection {
     void *context;
 };
 
+/* Time stamps are a capture's, and may be anything: the difference wraps. */
+static inline int64_t wsx_apart(int64_t later, int64_t earlier) {
+    return (int64_t)((uint64_t)later - (uint64_t)earlier);
+}
+
 /* `agreement` is taken over (its strings too). midstream: no handshake was captured. */
 struct wsx_connection *wsx_connection_new(const struct wsx_connection_events *events,
                                           const struct wsx_limits *limits,

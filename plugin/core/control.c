@@ -97,7 +97,7 @@ static void pong(struct wsx_connection *connection, struct wsx_frame_event *even
     }
     event->answers_packet = found->packet;
     event->answers_mark = found->mark;
-    event->answer_time = connection->time - found->time;
+    event->answer_time = wsx_apart(connection->time, found->time);
     while (other->pings != found)
         ping_drop(other);
     ping_drop(other);
@@ -168,7 +168,7 @@ static void close_frame(struct wsx_connection *connection, struct wsx_side *side
     if (answers) {
         event->answers_packet = other->close_packet;
         event->answers_mark = other->close_mark;
-        event->answer_time = connection->time - other->close_time;
+        event->answer_time = wsx_apart(connection->time, other->close_time);
     }
     judge_close(connection, event, answers ? other : NULL, code);
     if (event->first_close)

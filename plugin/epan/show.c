@@ -508,7 +508,8 @@ static void draw_response(proto_tree *tree, tvbuff_t *tvb, const struct wsx_sess
     add_text(tree, hf_handshake_extensions, tvb, head->extensions);
     add_packet(tree, hf_handshake_request_in, tvb, session->request_packet);
     if (session->request_packet)
-        add_time(tree, hf_handshake_time, tvb, session->response_time - session->request_time);
+        add_time(tree, hf_handshake_time, tvb,
+                 wsx_apart(session->response_time, session->request_time));
 }
 
 static void draw_request(proto_tree *tree, tvbuff_t *tvb, const struct wsx_session *session) {

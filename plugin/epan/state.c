@@ -516,7 +516,7 @@ uint64_t wsx_state_offset(struct wsx_session *session, enum wsx_direction direct
 int64_t wsx_state_waited(const packet_info *pinfo, const struct wsx_session *session,
                          enum wsx_direction direction) {
     int64_t since = session->waiting_since[direction];
-    return since ? wsx_state_time(pinfo) - since : 0;
+    return since ? wsx_apart(wsx_state_time(pinfo), since) : 0;
 }
 
 void wsx_state_early(packet_info *pinfo, struct wsx_session *session, enum wsx_direction direction,

@@ -198,7 +198,7 @@ static bool watch_pending(tvbuff_t *tvb, packet_info *pinfo, struct wsx_session 
     int64_t since;
     unsigned waiting = wsx_state_early_count(session, WSX_SERVER_TO_CLIENT, &since);
     return waiting >= WSX_ANSWER_SEGMENTS ||
-           (waiting && wsx_state_time(pinfo) - since > WSX_ACKNOWLEDGED_NS);
+           (waiting && wsx_apart(wsx_state_time(pinfo), since) > WSX_ACKNOWLEDGED_NS);
 }
 
 /* HTTP in our place, as if TCP had called it. */

@@ -43,8 +43,10 @@ void wsx_json_base64(GString *out, const uint8_t *bytes, size_t length) {
 
 void wsx_json_seconds(GString *out, int64_t ns, int digits) {
     char fraction[16];
-    g_snprintf(fraction, sizeof fraction, "%09d", (int)(ns % 1000000000));
-    g_string_append_printf(out, "%" G_GINT64_FORMAT, ns / 1000000000);
+    /* negative: before 1970, or an answer with an earlier time stamp than what it answers */
+    uint64_t apart = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
+    g_snprintf(fraction, sizeof fraction, "%09u", (unsigned)(apart % 1000000000));
+    g_string_append_printf(out, "%s%" G_GUINT64_FORMAT, ns < 0 ? "-" : "", apart / 1000000000);
     if (digits)
         g_string_append_printf(out, ".%.*s", digits, fraction);
 }

@@ -110,10 +110,6 @@ static void end(struct writer *writer) {
     }
 }
 
-static int64_t ns_of(const nstime_t *time) {
-    return (int64_t)time->secs * 1000000000 + time->nsecs;
-}
-
 /* ---- items ---- */
 
 static void write_open(struct writer *writer, const struct wsx_session *session) {
@@ -319,7 +315,7 @@ static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_
             write_open(writer, session);
     }
     for (unsigned i = 0; i < wmem_array_get_count(packet->items); i++)
-        write_item(writer, wmem_array_index(packet->items, i), pinfo, ns_of(&pinfo->abs_ts));
+        write_item(writer, wmem_array_index(packet->items, i), pinfo, wsx_state_time(pinfo));
     return TAP_PACKET_DONT_REDRAW;
 }
 
