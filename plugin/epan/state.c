@@ -23,6 +23,7 @@ unsigned wsx_sessions_open;
 #define WSX_MIB_MAX 1024u
 /* Bytes kept of what came before the answer; a client that sends more is not a WebSocket client. */
 #define WSX_EARLY_MAX (4u << 20)
+#define WSX_EARLY_SEGMENTS_MAX 4096u
 
 struct wsx_early {
     struct wsx_early *next;
@@ -79,6 +80,7 @@ static void early_clear(struct wsx_session *session) {
     }
     session->early_end = &session->early;
     session->early_bytes = 0;
+    memset(session->early_count, 0, sizeof session->early_count);
 }
 
 static void handshake_free(void *key _U_, void *list, void *data _U_) {
@@ -521,7 +523,9 @@ int64_t wsx_state_waited(const packet_info *pinfo, const struct wsx_session *ses
 
 void wsx_state_early(packet_info *pinfo, struct wsx_session *session, enum wsx_direction direction,
                      uint32_t sequence, const uint8_t *bytes, size_t captured, uint64_t length) {
-    if (!length || session->early_bytes + captured > WSX_EARLY_MAX)
+    unsigned count = session->early_count[0] + session->early_count[1];
+    if (!length || session->early_bytes + captured > WSX_EARLY_MAX ||
+        count >= WSX_EARLY_SEGMENTS_MAX)
         return;
     const tcp_flow_t *flow = session->tcp ? session->tcp->fwd : NULL;
     struct wsx_early *early = g_malloc(sizeof *early + captured);
@@ -538,19 +542,15 @@ void wsx_state_early(packet_info *pinfo, struct wsx_session *session, enum wsx_d
     *session->early_end = early;
     session->early_end = &early->next;
     session->early_bytes += captured;
+    if (!session->early_count[direction]++)
+        session->early_since[direction] = early->time;
     touch(session, pinfo);
 }
 
 unsigned wsx_state_early_count(const struct wsx_session *session, enum wsx_direction direction,
                                int64_t *since) {
-    unsigned count = 0;
-    *since = 0;
-    for (const struct wsx_early *early = session->early; early; early = early->next) {
-        if (early->direction != direction)
-            continue;
-        if (!count++)
-            *since = early->time;
-    }
+    unsigned count = session->early_count[direction];
+    *since = count ? session->early_since[direction] : 0;
     return count;
 }
 

@@ -107,6 +107,8 @@ struct wsx_session {
         uint64_t code;
     } reset;                     /* HTTP/2 and HTTP/3: the stream was reset */
     const char *setting_finding; /* of h2-setting-withdrawn, to be told in this packet */
+    unsigned early_count[2];
+    int64_t early_since[2]; /* time of the first of these */
     uint8_t open_rules[2][WSX_RULE_COUNT]; /* of the message under way, in order */
     uint8_t open_rule_count[2];
     const struct wsx_part *part[2]; /* of the frame under way */
