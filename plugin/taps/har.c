@@ -98,14 +98,14 @@ static void add_message(struct archive *archive, struct entry *entry, const stru
     g_string_append_printf(out, "%s{\"type\":\"%s\",\"time\":", entry->any ? ",\n" : "\n",
                            type_of(message->direction));
     entry->any = true;
-    wsx_json_seconds(out, time, item->session->time_digits);
+    wsx_put_seconds(out, time, item->session->time_digits);
     g_string_append_printf(
         out, ",\"opcode\":%d,\"data\":", message->text ? WSX_OPCODE_TEXT : WSX_OPCODE_BINARY);
     bool text = message->text && message->utf8 && !message->raw;
     if (text)
-        wsx_json_string(out, (const char *)bytes, message->have);
+        wsx_put_string(out, (const char *)bytes, message->have);
     else
-        wsx_json_base64(out, bytes, message->have);
+        wsx_put_base64(out, bytes, message->have);
     if (message->text && !text)
         g_string_append(out, ",\"_encoding\":\"base64\"");
     if (message->incomplete)
@@ -122,12 +122,12 @@ static void add_close(struct entry *entry, const struct wsx_item *item, packet_i
     GString *out = entry->closes;
     g_string_append_printf(out, "%s{\"type\":\"%s\",\"time\":", out->len ? "," : "",
                            type_of(item->direction));
-    wsx_json_seconds(out, time, item->session->time_digits);
+    wsx_put_seconds(out, time, item->session->time_digits);
     if (item->have >= 2) {
         const uint8_t *body = wsx_item_payload(item, pinfo, item->have);
         char *reason = g_strndup((const char *)body + 2, item->have - 2);
         g_string_append_printf(out, ",\"code\":%u,\"reason\":", (unsigned)body[0] << 8 | body[1]);
-        wsx_json_text(out, reason);
+        wsx_put_text(out, reason);
         g_free(reason);
     }
     g_string_append_c(out, '}');
@@ -175,7 +175,7 @@ static void key(GString *out, const char *name) {
 
 static void put_text(GString *out, const char *name, const char *text) {
     key(out, name);
-    wsx_json_text(out, text ? text : "");
+    wsx_put_text(out, text ? text : "");
 }
 
 static void put_number(GString *out, const char *name, int64_t value) {

@@ -9,7 +9,7 @@
 
 wsx_bool wsx_redact = FALSE;
 
-void wsx_json_string(GString *out, const char *text, size_t length) {
+void wsx_put_string(GString *out, const char *text, size_t length) {
     g_string_append_c(out, '"');
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)text[i];
@@ -23,17 +23,17 @@ void wsx_json_string(GString *out, const char *text, size_t length) {
     g_string_append_c(out, '"');
 }
 
-void wsx_json_text(GString *out, const char *text) {
+void wsx_put_text(GString *out, const char *text) {
     if (g_utf8_validate(text, -1, NULL)) {
-        wsx_json_string(out, text, strlen(text));
+        wsx_put_string(out, text, strlen(text));
         return;
     }
     char *valid = g_utf8_make_valid(text, -1);
-    wsx_json_string(out, valid, strlen(valid));
+    wsx_put_string(out, valid, strlen(valid));
     g_free(valid);
 }
 
-void wsx_json_base64(GString *out, const uint8_t *bytes, size_t length) {
+void wsx_put_base64(GString *out, const uint8_t *bytes, size_t length) {
     char *text = g_base64_encode(bytes, length);
     g_string_append_c(out, '"');
     g_string_append(out, text);
@@ -41,7 +41,7 @@ void wsx_json_base64(GString *out, const uint8_t *bytes, size_t length) {
     g_free(text);
 }
 
-void wsx_json_seconds(GString *out, int64_t ns, int digits) {
+void wsx_put_seconds(GString *out, int64_t ns, int digits) {
     char fraction[16];
     /* negative: before 1970, or an answer with an earlier time stamp than what it answers */
     uint64_t apart = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;

@@ -38,7 +38,7 @@ static void put_text(GString *line, const char *name, const char *text) {
     if (!text)
         return;
     key(line, name);
-    wsx_json_text(line, text);
+    wsx_put_text(line, text);
 }
 
 /* Takes the text. */
@@ -53,12 +53,12 @@ static void put_true(GString *line, const char *name) {
 
 static void put_base64(GString *line, const uint8_t *bytes, size_t length) {
     key(line, "base64");
-    wsx_json_base64(line, bytes, length);
+    wsx_put_base64(line, bytes, length);
 }
 
 static void put_seconds(GString *line, const char *name, int64_t ns, int digits) {
     key(line, name);
-    wsx_json_seconds(line, ns, digits);
+    wsx_put_seconds(line, ns, digits);
 }
 
 /* Each rule once, in the order of their first finding. */
@@ -169,7 +169,7 @@ static void put_app(GString *line, const struct wsx_item *item, packet_info *pin
     unsigned count = wmem_array_get_count(app->units);
     int digits = item->session->time_digits;
     g_string_append(line, ",\"app\":{\"protocol\":");
-    wsx_json_text(line, app->protocol);
+    wsx_put_text(line, app->protocol);
     for (unsigned i = 0; i < count; i++) {
         const struct wsx_app_unit *unit = *(struct wsx_app_unit **)wmem_array_index(app->units, i);
         if (count == 1) {
@@ -208,7 +208,7 @@ static void write_message(struct writer *writer, const struct wsx_item *item, pa
         put_true(line, "raw");
     if (message->utf8 && !message->raw) {
         key(line, "text");
-        wsx_json_string(line, (const char *)bytes, message->have);
+        wsx_put_string(line, (const char *)bytes, message->have);
     } else {
         put_base64(line, bytes, message->have);
     }
@@ -224,7 +224,7 @@ static void put_close(GString *line, const struct wsx_item *item, const uint8_t 
         bool valid = wsx_utf8_feed(&utf8, body + 2, item->have - 2) && wsx_utf8_complete(&utf8);
         if (valid && item->have > 2) {
             key(line, "reason");
-            wsx_json_string(line, (const char *)body + 2, item->have - 2);
+            wsx_put_string(line, (const char *)body + 2, item->have - 2);
         }
         if (valid)
             return;
