@@ -8,6 +8,7 @@ case:NAME           a case of tests/cases: expectations, strings, findings, -2, 
 recut:NAME:MODE     the cutting tool itself: Wireshark's own TCP stream is the same after it
 truth:NAME:MODE     a sample capture against what its endpoints logged: one pass, -2, other cuts
 click:NAME          packets in random order through sharkd, against in order and against -2
+and what the folders of MODULES offer: conformance:GROUP, impair:KIND, surfaces:NAME, har:NAME and so on
 
 --quick: unit tests, cases without other cuts, truth of the small samples in one pass, three click tests.
 -k: only tests whose name holds PATTERN (or fits it, when it has * or ?).
@@ -17,6 +18,7 @@ SPDX-License-Identifier: GPL-2.0-or-later
 import argparse
 import concurrent.futures
 import fnmatch
+import importlib.util
 import os
 import pathlib
 import subprocess
@@ -38,6 +40,9 @@ QUICK_SAMPLE_BYTES_MAX = 60_000
 QUICK_CLICKS = ("hs_ok", "pmd_fragmented", "msg_3frag_ping_one_seg")
 RECUT_SAMPLES = ("proto_graphql", "lws_server_wsclient")
 SHOWN_PROBLEMS = 25
+
+# Programs with tests of their own: tests(env) gives (name, function that returns texts of what is wrong).
+MODULES = ("conformance/run.py", "impair/measure.py", "taps1/surfaces.py", "taps2/surfaces.py")
 
 
 # --- tests: each returns the texts of what is wrong ---------------------------------------------
@@ -164,6 +169,16 @@ def click_tests(env, quick):
             yield f"click:{path.stem}", lambda path=path: click_test(env, path)
 
 
+def module_tests(env, quick):
+    for number, name in enumerate(() if quick else MODULES):
+        path = TESTS / name
+        sys.path.insert(0, str(path.parent))
+        spec = importlib.util.spec_from_file_location(f"wsx_tests_{number}", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield from module.tests(env)
+
+
 # --- running ------------------------------------------------------------------------------------
 
 
@@ -187,10 +202,10 @@ def main():
     parser.add_argument("-j", type=int, default=len(os.sched_getaffinity(0)), metavar="JOBS")
     parser.add_argument("--list", action="store_true")
     args = parser.parse_args()
-    env = None if args.list else wsxenv.shared()
+    env = wsxenv.shared()
     tests = [t for source in (unit_tests(), recut_tests(env, args.quick),
                               truth_tests(env, args.quick), case_tests(env, args.quick),
-                              click_tests(env, args.quick))
+                              click_tests(env, args.quick), module_tests(env, args.quick))
              for t in source if fits(t[0], args.k)]
     if args.list:
         print("\n".join(name for name, _ in tests))

@@ -250,9 +250,23 @@ static bool is_plain_message(const struct wsx_frame_event *event) {
            message->first_index == event->index && message->bytes == event->payload;
 }
 
+/* Once a connection, at its first frame. */
+static void report_midstream(struct wsx_collecting *collecting) {
+    struct wsx_session *session = collecting->session;
+    if (!session->midstream || session->midstream_told)
+        return;
+    struct wsx_finding_sink sink = {wsx_collect_finding, collecting};
+    session->midstream_told = true;
+    wsx_report(&sink, WSX_RULE_STREAM_MIDSTREAM, session->request_packet, "%s",
+               session->request_packet
+                   ? "a request was, its answer was not: what was agreed is not known"
+                   : "what was agreed is not known");
+}
+
 static void on_frame(void *context, const struct wsx_frame_event *event) {
     struct wsx_collecting *collecting = context;
     struct wsx_session *session = collecting->session;
+    report_midstream(collecting);
     const struct wsx_frame *frame = event->frame;
     bool here = frame->whole && collecting->bytes;
     if (!here && session->part[event->direction])
@@ -373,14 +387,6 @@ struct wsx_call *wsx_state_feed(packet_info *pinfo, struct wsx_session *session,
     struct wsx_record *own = call_begin(session, pinfo, direction, length);
     if (!tvb)
         own->flags |= WSX_FLAG_SETTLED;
-    if (session->midstream && !session->midstream_told) {
-        struct wsx_finding_sink sink = {wsx_collect_finding, &collecting};
-        session->midstream_told = true;
-        wsx_report(&sink, WSX_RULE_STREAM_MIDSTREAM, session->request_packet, "%s",
-                   session->request_packet
-                       ? "a request was, its answer was not: what was agreed is not known"
-                       : "what was agreed is not known, and the client is the side that masks");
-    }
     wsx_connection_push(session->core, direction, offset, bytes, captured, length, pinfo->num,
                         pinfo->num, wsx_state_time(pinfo), &collecting);
     wsx_connection_give_up(session->core, direction, acked, pinfo->num, wsx_state_time(pinfo),

@@ -96,6 +96,8 @@ struct wsx_session {
     struct tcp_analysis *tcp;      /* NULL where there is no TCP */
     const tcp_flow_t *client_flow; /* of tcp */
     struct wsx_position position[2];
+    uint32_t early_until[2]; /* TCP: sequence number behind the early bytes */
+    uint32_t answer_rest; /* bytes behind the answer, in its packet, that wait as early ones */
     uint64_t answer_seen; /* bytes from the server before frames, as far as none are missing */
     int64_t waiting_since[2]; /* ns since the epoch; 0: nothing waits */
     bool fin_seen[2];

@@ -188,13 +188,23 @@ static bool watch_pending(tvbuff_t *tvb, packet_info *pinfo, struct wsx_session 
     enum wsx_direction direction = wsx_state_direction(session, pinfo);
     uint32_t sequence = wsx_tcp_sequence(session->tcp, info->seq);
     unsigned captured = tvb_captured_length(tvb);
-    if (info->is_reassembled || !session->position[direction].known)
+    if (!session->position[direction].known)
         return false;
+    const uint8_t *bytes = captured ? tvb_get_ptr(tvb, 0, (int)captured) : NULL;
+    unsigned length = tvb_reported_length(tvb);
     bool server = direction == WSX_SERVER_TO_CLIENT;
-    if (!server || !is_answer(tvb, session, sequence))
-        wsx_state_early(pinfo, session, direction, sequence,
-                        captured ? tvb_get_ptr(tvb, 0, (int)captured) : NULL, captured,
-                        tvb_reported_length(tvb));
+    if (server && is_answer(tvb, session, sequence))
+        return false;
+    /* TCP hands on again what HTTP wanted more of */
+    uint32_t known = session->early_until[direction] - sequence;
+    if (info->is_reassembled && session->early_bytes && known <= length) {
+        bytes += MIN(known, captured);
+        captured -= MIN(known, captured);
+        length -= known;
+        sequence += known;
+    }
+    session->early_until[direction] = sequence + length;
+    wsx_state_early(pinfo, session, direction, sequence, bytes, captured, length);
     int64_t since;
     unsigned waiting = wsx_state_early_count(session, WSX_SERVER_TO_CLIENT, &since);
     return waiting >= WSX_ANSWER_SEGMENTS ||
@@ -409,7 +419,8 @@ static void begin_direct(packet_info *pinfo, struct wsx_session *session) {
     if (!wsx_tcp_view(pinfo, session->tcp, &view))
         return;
     if (session->opened && session->response_packet == pinfo->num) {
-        wsx_state_anchor(session, WSX_SERVER_TO_CLIENT, view.sequence + view.length);
+        wsx_state_anchor(session, WSX_SERVER_TO_CLIENT,
+                         view.sequence + view.length - session->answer_rest);
         if (!session->position[WSX_CLIENT_TO_SERVER].known)
             wsx_state_anchor(session, WSX_CLIENT_TO_SERVER, view.acknowledgement);
         take_tcp(pinfo, session, tcp_handle);

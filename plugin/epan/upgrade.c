@@ -92,6 +92,29 @@ static bool take_request(packet_info *pinfo, const struct source *source) {
     return false;
 }
 
+/* Frames behind the answer that HTTP will not hand on, since it finds no upgrade in it that it
+ * knows. */
+static void take_behind_answer(packet_info *pinfo, struct wsx_session *session,
+                               const struct source *source, size_t end) {
+    const char *upgrade = session->response.upgrade;
+    bool handed_on = upgrade && g_ascii_strcasecmp(upgrade, "websocket") == 0;
+    if (!session->opened || handed_on || wsx_state_packet(pinfo)->called)
+        return;
+    size_t rest = source->whole - end;
+    uint32_t sequence = 0;
+    if (!source->encrypted && source->packet && session->tcp) {
+        struct wsx_tcp_view view;
+        if (!wsx_tcp_view(pinfo, session->tcp, &view) || !view.payload)
+            return;
+        size_t behind = (size_t)(source->bytes + end - view.payload);
+        rest = view.captured > behind ? view.captured - behind : 0;
+        sequence = view.sequence + view.length - (uint32_t)rest;
+    }
+    session->answer_rest = (uint32_t)rest;
+    wsx_state_early(pinfo, session, WSX_SERVER_TO_CLIENT, sequence, source->bytes + end, rest,
+                    rest);
+}
+
 static bool take_response(packet_info *pinfo, struct wsx_session *session,
                           const struct source *source) {
     const uint8_t *bytes = source->bytes;
@@ -103,7 +126,8 @@ static bool take_response(packet_info *pinfo, struct wsx_session *session,
         size_t used = wsx_head_parse(bytes + at, length - at, &head, &complete);
         bool final = used && complete && !head.request && (head.status == 101 || head.status >= 200);
         if (final && (session || (head.status == 101 && head.upgrade_websocket))) {
-            wsx_state_response(pinfo, session, &head, source->encrypted, 0);
+            session = wsx_state_response(pinfo, session, &head, source->encrypted, 0);
+            take_behind_answer(pinfo, session, source, at + used);
             return true;
         }
         wsx_head_clear(&head);
