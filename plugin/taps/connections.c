@@ -73,13 +73,14 @@ struct sums {
     uint64_t bytes[2];
     uint64_t inflated, wire;              /* of the compressed messages that are complete */
     int64_t ping_min, ping_max, ping_sum; /* ns */
-    unsigned close_code;
     bool closed;
+    int close_code; /* -1: without one */
     enum wsx_direction closer;
     enum wsx_cause cause;
 };
 
 static GHashTable *row_hints; /* session to its row + 1; proved before use */
+static bool several_tables;   /* windows may share row_hints: an absent hint proves nothing then */
 static bool filtered;         /* by a display filter */
 static int64_t capture_begin; /* ns since the epoch */
 
@@ -125,10 +126,11 @@ static unsigned row_new(stat_tap_table *table, const struct wsx_session *session
 
 /* The row of a connection; a new one behind the others when it has none. */
 static unsigned row_of(stat_tap_table *table, const struct wsx_session *session) {
-    unsigned row = GPOINTER_TO_UINT(g_hash_table_lookup(row_hints, session)) - 1;
-    if (is_row_of(table, row, session))
-        return row;
-    for (row = 0; row < table->num_elements && !is_row_of(table, row, session);)
+    unsigned hint = GPOINTER_TO_UINT(g_hash_table_lookup(row_hints, session));
+    if (hint && is_row_of(table, hint - 1, session))
+        return hint - 1;
+    unsigned row = hint || several_tables ? 0 : table->num_elements;
+    while (row < table->num_elements && !is_row_of(table, row, session))
         row++;
     if (row == table->num_elements)
         row_new(table, session);
@@ -186,7 +188,7 @@ static void sum_item(struct sums *sums, const struct wsx_item *item, packet_info
         const uint8_t *body = wsx_item_payload(item, pinfo, 2);
         sums->closed = true;
         sums->closer = item->direction;
-        sums->close_code = item->have >= 2 ? (unsigned)body[0] << 8 | body[1] : 0;
+        sums->close_code = item->have >= 2 ? body[0] << 8 | body[1] : -1;
     }
 }
 
@@ -207,9 +209,9 @@ static char *compression(const struct sums *sums) {
 static char *close_words(const struct sums *sums) {
     if (!sums->closed)
         return g_strdup("");
-    if (!sums->close_code)
+    if (sums->close_code < 0)
         return g_strdup_printf("no code by %s", wsx_sender(sums->closer));
-    return g_strdup_printf("%u by %s", sums->close_code, wsx_sender(sums->closer));
+    return g_strdup_printf("%d by %s", sums->close_code, wsx_sender(sums->closer));
 }
 
 static char *text_or_empty(const char *text) { return g_strdup(text ? text : ""); }
@@ -377,7 +379,10 @@ static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_
 
 static void on_init(stat_tap_table_ui *ui) {
     static const char title[] = "WebSocket connections (times in s, Ping round trips in ms)";
+    static bool called;
     stat_tap_table *table = stat_tap_find_table(ui, title);
+    several_tables = called;
+    called = true;
     if (table) {
         on_reset(table);
         return;

@@ -13,6 +13,9 @@
 #include <epan/conversation_filter.h>
 #include <epan/conversation_table.h>
 
+/* Wireshark takes 2 GiB at once; a header may claim 2^63 bytes, of which 2 TiB are counted. */
+#define CHUNKS_MAX 1023
+
 /* The two ends of one connection. */
 struct ends {
     address client, server;
@@ -86,6 +89,8 @@ static void count_endpoints(conv_hash_t *table, const struct wsx_session *sessio
 static void count_item(conv_hash_t *table, counter count, struct ends *ends,
                        const struct wsx_item *item) {
     uint64_t length = item->message ? wsx_taps_message_length(item->message) : 0;
+    for (int i = 0; i < CHUNKS_MAX && length > G_MAXINT; i++, length -= G_MAXINT)
+        count(table, item->session, ends, item->direction, 0, G_MAXINT);
     count(table, item->session, ends, item->direction, item->message ? 1 : 0,
           (int)MIN(length, (uint64_t)G_MAXINT));
 }

@@ -22,6 +22,7 @@ import jsonlines  # noqa: E402
 import wsxenv  # noqa: E402
 
 SAMPLES = wsxenv.ROOT / "sample-captures"
+CASES = TESTS / "cases"
 # name, capture, how it is damaged
 CAPTURES = (
     ("plain", "ws_plain_frag", ()),
@@ -32,12 +33,21 @@ CAPTURES = (
     ("loss-plain", "ws_plain_frag", ("--drop", "0.08", "--seed", "2")),
     ("cut", "ws_pmd_frag_mtu1500", ("--cut-end", "0.45", "--seed", "3")),
     ("midstream", "ws_plain_frag", ("--skip", "0.3", "--seed", "4")),
+    ("code-0", "cl_00000", ()),
+    ("late", "loss_ooo_pmd", ()),
+    ("broken", "msg_data_in_frag", ()),
+    ("refused", "hs_401_retry_ok", ()),
+    ("http2", "h2_two_streams_pmd", ()),
 )
+OPTIONS = {"http2": ["-o", "websocket.over_http2:TRUE"],
+           "midstream": ["-d", "tcp.port==9000,websocket"]}
 DIRECTIONS = {"c2s": "Client to server", "s2c": "Server to client"}
 
 
 def capture_path(env, name, damage):
     path = SAMPLES / f"{name}.pcapng"
+    if (CASES / name).is_dir():
+        path = CASES / name / f"{name}.pcap"
     if not damage:
         return path
     target = env.new_path(".pcapng")
@@ -151,7 +161,8 @@ def judge_tree(truth, text, findings, problems):
     differs(problems, "tree: round trips", sum(map(len, truth.rtts.values())),
             count("Ping round trips in ms"))
     for code, times in truth.closes.items():
-        named = [n for n in nodes if re.fullmatch(rf"Close codes/{code or 'no code'}( [^/]+)?", n)]
+        word = "no code" if code is None else code
+        named = [n for n in nodes if re.fullmatch(rf"Close codes/{word}( [^/]+)?", n)]
         differs(problems, f"tree: close code {code}", times, sum(count(n) for n in named))
     differs(problems, "tree: closes", truth.kinds["close"], count("Close codes"))
     differs(problems, "tree: findings against check", findings, count("Findings"))
@@ -245,22 +256,22 @@ def followed(truth, stream):
             and (jsonlines.body(i) or not i.get("incomplete"))]
 
 
-def judge_follow(env, path, truth, problems):
+def judge_follow(env, path, truth, problems, options):
     for stream in truth.streams[:3]:
         expected = followed(truth, stream)
-        text = output(env, path, f"follow,websocket,raw,{stream}")
+        text = output(env, path, f"follow,websocket,raw,{stream}", options)
         lines = re.split(r"Node 1: .*\n", text)[1].rsplit("====", 1)[0].split("\n")
         got = [(int(x.startswith("\t")), bytes.fromhex(x.strip())) for x in lines
                if not x.startswith("=")]
         differs(problems, f"follow raw {stream}", [(p, b[:40], len(b)) for p, b in expected],
                 [(p, b[:40], len(b)) for p, b in got[:len(expected)]])
-        text = output(env, path, f"follow,websocket,yaml,{stream}")
+        text = output(env, path, f"follow,websocket,yaml,{stream}", options)
         records = re.findall(r"peer: (\d)\n    timestamp: .*\n    data: !!binary \|\n((?: {6}.*\n)*)",
                              text)
         got = [(int(p), b"".join(map(base64.b64decode, data.split()))) for p, data in records]
         if got != expected:
             problems.append(f"follow yaml {stream}: other bytes than the JSON Lines")
-        text = output(env, path, f"follow,websocket,ascii,{stream}")
+        text = output(env, path, f"follow,websocket,ascii,{stream}", options)
         for kind, name in (("ping", "Ping"), ("pong", "Pong"), ("close", "Close")):
             count = sum(i["kind"] == kind and i["stream"] == stream for i in truth.items)
             differs(problems, f"follow ascii {stream}: {name}", count,
@@ -278,16 +289,12 @@ SURFACES = ("websocket,check,chat", "websocket,tree", "websocket,connections", "
             "endpoints,websocket", "websocket,srt")
 
 
-def options_for(damage):
-    return ["-d", "tcp.port==9000,websocket"] if "--skip" in damage else []
-
-
-def sums_test(env, name, damage):
-    path, problems = capture_path(env, name, damage), []
-    options = options_for(damage)
+def sums_test(env, capture, damage, options):
+    path, problems = capture_path(env, capture, damage), []
     truth = Truth(jsonlines.run(env, path, options))
-    if not truth.messages or (damage and not truth.rules and "--cut-end" not in damage):
-        problems.append("nothing is tested: no messages, or a damage without a finding")
+    untouched = damage and not truth.rules and "--cut-end" not in damage
+    if not truth.kinds["close"] + len(truth.messages) or untouched:
+        problems.append("nothing is tested: no message and no Close, or a damage without a finding")
     texts = {surface: output(env, path, surface, options) for surface in SURFACES}
     findings = judge_check(truth, texts["websocket,check,chat"], problems)
     judge_tree(truth, texts["websocket,tree"], findings, problems)
@@ -295,8 +302,7 @@ def sums_test(env, name, damage):
     judge_conversations(truth, texts["conv,websocket"], problems)
     judge_endpoints(truth, texts["endpoints,websocket"], problems)
     judge_times(truth, texts["websocket,srt"], problems)
-    if not options:
-        judge_follow(env, path, truth, problems)
+    judge_follow(env, path, truth, problems, options)
     for surface in SURFACES:
         second = output(env, path, surface, ["-2", *options])
         if second != texts[surface]:
@@ -341,7 +347,8 @@ def tests(env):
     """(name, callable that returns texts of what is wrong)."""
     for name, capture, damage in CAPTURES:
         yield (f"surfaces:{name}",
-               lambda capture=capture, damage=damage: sums_test(env, capture, damage))
+               lambda name=name, capture=capture, damage=damage:
+               sums_test(env, capture, damage, OPTIONS.get(name, [])))
     yield "surfaces:names", lambda: names_test(env)
     yield "surfaces:arguments", lambda: arguments_test(env)
 
