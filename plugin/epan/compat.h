@@ -60,6 +60,8 @@ typedef gboolean wsx_bool;
 #define WSX_CONVERSATION_FILTER_ARGUMENTS packet_info *pinfo
 #define WSX_MENU_SEPARATOR "/"
 #endif
+/* tshark's follow has no mode utf-8. */
+#define WSX_FOLLOW_LACKS_UTF8 (WSX_VERSION < 404)
 /* Wireshark hands us the bytes of HTTP/2 and HTTP/3 streams itself, with http_upgrade_info_t. */
 #define WSX_STREAMS_ARE_CALLED (WSX_VERSION >= 406)
 

@@ -6,50 +6,42 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "taps.h"
+#include "follow.h"
 
 #include "epan/fields.h"
 #include "epan/info.h"
 #include "epan/transport.h"
 
 #include <epan/addr_resolv.h>
-#include <epan/follow.h>
 
 /* Characters shown of a control frame's payload: all of one that is allowed. */
 #define CONTROL_SHOWN 125u
 
 int wsx_follow_tap = -1;
 
-/* What tshark keeps behind follow_info_t's gui_data. `follower` being ours proves that it is this.
- */
-struct cli_view {
-    int show_type;
-    register_follow_t *follower;
-    uint32_t chunk_min, chunk_max;
-    int stream;
-};
-enum { CLI_SHOW_RAW = 4, CLI_SHOW_YAML = 6 };
-
 /* The connection that was asked for last. */
 static unsigned asked;
 
-static const struct cli_view *cli_view(const follow_info_t *info) {
+register_follow_t *wsx_follow_follower(void) {
+    return get_follow_by_name(proto_get_protocol_short_name(find_protocol_by_id(wsx_proto)));
+}
+
+static const struct wsx_follow_cli *cli_view(const follow_info_t *info) {
     if (!wsx_taps_draw_once() || !info->gui_data)
         return NULL;
-    const struct cli_view *view = info->gui_data;
-    const char *name = proto_get_protocol_short_name(find_protocol_by_id(wsx_proto));
-    return view->follower == get_follow_by_name(name) ? view : NULL;
+    const struct wsx_follow_cli *view = info->gui_data;
+    return view->follower == wsx_follow_follower() ? view : NULL;
 }
 
 /* Nothing but messages. */
-static bool bytes_only(const struct cli_view *view) {
-    return view && (view->show_type == CLI_SHOW_RAW || view->show_type == CLI_SHOW_YAML);
+static bool bytes_only(const struct wsx_follow_cli *view) {
+    return view && (view->show_type == WSX_FOLLOW_RAW || view->show_type == WSX_FOLLOW_YAML);
 }
 
 /* Several connections may share a packet, and a filter by packet does not part them. Where nobody
  * tells which one is wanted, it is that of the first packet that the filter let through. */
 static bool is_wanted(const follow_info_t *info, const struct wsx_session *session) {
-    const struct cli_view *view = cli_view(info);
+    const struct wsx_follow_cli *view = cli_view(info);
     if (view && view->stream < 0)
         return true; /* by addresses */
     if (view)
@@ -74,7 +66,7 @@ static void add(follow_info_t *info, const struct wsx_item *item, const packet_i
 /* A line that is not the peers': in brackets. A window shows records one behind the other. */
 static void add_line(follow_info_t *info, const struct wsx_item *item, const packet_info *pinfo,
                      const char *text) {
-    const struct cli_view *view = cli_view(info);
+    const struct wsx_follow_cli *view = cli_view(info);
     if (bytes_only(view))
         return;
     char *line = g_strdup_printf(view ? "[%s]" : "\n[%s]\n", text);
@@ -204,8 +196,8 @@ static void begin(follow_info_t *info, const packet_info *pinfo, const struct ws
         set_ends(info, pinfo, session, item);
 }
 
-static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_t *edt,
-                                   const void *queued, tap_flags_t flags) {
+tap_packet_status wsx_follow_packet(void *data, packet_info *pinfo, epan_dissect_t *edt,
+                                    const void *queued, tap_flags_t flags) {
     if (!wsx_enhanced) /* then the built-in dissector queues, and something else */
         return follow_tvb_tap_listener(data, pinfo, edt, queued, flags);
     follow_info_t *info = data;
@@ -220,7 +212,7 @@ static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_
 
 /* ---- filters ---- */
 
-static char *index_filter(unsigned stream, unsigned sub_stream _U_) {
+char *wsx_follow_filter(unsigned stream, unsigned sub_stream _U_) {
     asked = stream;
     return g_strdup_printf(wsx_enhanced ? "websocket.stream eq %u" : "tcp.stream eq %u", stream);
 }
@@ -252,6 +244,8 @@ _U_ static uint32_t stream_count(void) { return wsx_state_session_count(); }
 
 void wsx_tap_follow_register(void) {
     wsx_follow_tap = register_tap("websocket_follow");
-    WSX_REGISTER_FOLLOW(wsx_proto, "websocket_follow", conversation_filter, index_filter,
-                        address_filter, tcp_port_to_display, on_packet, stream_count);
+    WSX_REGISTER_FOLLOW(wsx_proto, "websocket_follow", conversation_filter, wsx_follow_filter,
+                        address_filter, tcp_port_to_display, wsx_follow_packet, stream_count);
+    if (WSX_FOLLOW_LACKS_UTF8)
+        wsx_tap_follow_utf8_register();
 }
