@@ -20,7 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PACKAGES = ("har-schema@2.0.0", "ajv@6.12.6")
 NPM_SECONDS = 120
 NAMES = ("many", "lost", "secrets", "proto_graphql", "ws_plain_close", "chromium_wss",
-         "pmd_takeover", "proto_mqtt")
+         "pmd_takeover", "proto_mqtt", "h2_two_streams_pmd")
 
 
 def archive(env, path, options=()):
@@ -160,7 +160,7 @@ def schema_test(env, made, name):
 
     problems = []
     for capture in NAMES:
-        har, target = archive(env, made.path(capture))
+        har, target = archive(made.env_for(capture), made.path(capture))
         done = validate(target)
         wanted = f"valid: {len(har['log']['entries'])} entries"
         if done.returncode or done.stdout.strip() != wanted:
@@ -176,7 +176,7 @@ def schema_test(env, made, name):
 def tests(env):
     made = captures.Captures(env)
     for name in NAMES:
-        yield f"har:{name}", lambda name=name: har_test(env, made.path(name))
+        yield f"har:{name}", lambda name=name: har_test(made.env_for(name), made.path(name))
     yield "har:second-pass", lambda: har_test(env, made.path("many"), ["-2"])
     yield "har:headers", lambda: headers_test(env, made.path("secrets"))
     yield "har:redact", lambda: redact_test(env, made.path("secrets"))

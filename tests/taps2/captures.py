@@ -6,6 +6,7 @@ import pathlib
 import struct
 import sys
 import threading
+import tomllib
 import zlib
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
@@ -154,3 +155,23 @@ class Captures:
             if path.is_file():
                 return path
         raise FileNotFoundError(f"no capture {name}")
+
+    def env_for(self, name):
+        """The environment, with the preferences that the capture's case asks for."""
+        case = CASES / name / "case.toml"
+        spec = tomllib.loads(case.read_text(encoding="utf-8")) if case.is_file() else {}
+        options = [word for pref in spec.get("prefs", ()) for word in ("-o", pref)]
+        return WithOptions(self.env, options) if options else self.env
+
+
+class WithOptions:
+    """An environment whose tshark has further options."""
+
+    def __init__(self, env, options):
+        self.env, self.options = env, options
+
+    def __getattr__(self, name):
+        return getattr(self.env, name)
+
+    def tshark(self, args, capture, timeout=300):
+        return self.env.tshark([*args, *self.options], capture, timeout)

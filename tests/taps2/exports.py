@@ -10,7 +10,8 @@ import jsonlines
 import run_cases
 
 NAME = re.compile(r"stream(\d+)-(c2s|s2c)-(\d+)-(text|binary)(-incomplete|-compressed)?\.(\w+)$")
-NAMES = ("many", "lost", "proto_graphql", "ws_plain_close", "chromium_wss", "pmd_takeover")
+NAMES = ("many", "lost", "proto_graphql", "ws_plain_close", "chromium_wss", "pmd_takeover",
+         "h2_two_streams_pmd")
 # What the file ends in the middle of is not exported: no program tells a tap about it in time.
 KINDS = ("text", "binary")
 EXTENSIONS = {"plain words": "txt", '{"json": [1, 2]}': "json", "<a>xml</a>": "xml",
@@ -141,8 +142,8 @@ def redact_lines_test(env, path):
 def tests(env):
     made = captures.Captures(env)
     for name in NAMES:
-        yield f"objects:{name}", lambda name=name: objects_test(env, made.path(name))
-        yield f"pdus:{name}", lambda name=name: pdus_test(env, made.path(name))
+        yield f"objects:{name}", lambda name=name: objects_test(made.env_for(name), made.path(name))
+        yield f"pdus:{name}", lambda name=name: pdus_test(made.env_for(name), made.path(name))
     yield "objects:second-pass", lambda: objects_test(env, made.path("many"), ["-2"])
     yield "objects:extension", lambda: extension_test(env, made.path("many"))
     yield "pdus:names", lambda: pdu_names_test(env, made.path("many"),

@@ -75,7 +75,7 @@ def text_test(env, path):
     """tshark draws as many arrows as there are lines."""
     count = len(expected_arrows(jsonlines.run(env, path)))
     text = run_cases.checked(env.tshark(["-q", "-z", "flow,websocket,standard"], path), "flow")
-    arrows = re.findall(r"^\|\s+\|.*(?:<-+|-+>)", text, re.MULTILINE)
+    arrows = re.findall(r"\(\d+\)\s+(?:<-+|-+>)\s+\(\d+\)", text)
     return [] if len(arrows) == count and count else [f"{len(arrows)} arrows, {count} lines"]
 
 
@@ -83,4 +83,6 @@ def tests(env):
     made = captures.Captures(env)
     for name in NAMES:
         yield f"flow:{name}", lambda name=name: graph_test(env, made.path(name))
-    yield "flow:text", lambda: text_test(env, made.path("many"))
+    for name in ("many", "pmd_takeover", "h2_two_streams_pmd"):
+        yield (f"flow:text:{name}", lambda name=name:
+               text_test(made.env_for(name), made.path(name)))

@@ -12,11 +12,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 for folder in (HERE, HERE.parent, HERE.parent / "lib"):
     sys.path.insert(0, str(folder))
 import archive  # noqa: E402
+import consumers  # noqa: E402
 import exports  # noqa: E402
 import extras  # noqa: E402
 import flow  # noqa: E402
 
-MODULES = (exports, archive, flow, extras)
+MODULES = (exports, archive, flow, extras, consumers)
 
 
 def tests(env):
