@@ -1,7 +1,7 @@
 /*
  * objects.c - `--export-objects websocket,DIR` and File > Export Objects > WebSocket: one file a
- * message, unmasked and decompressed. What the file ends in the middle of is not offered, since an
- * export is not told where the file ends.
+ * message, unmasked and decompressed. tshark also writes what the file ends in the middle of; a
+ * window is not told where the file ends.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -114,11 +114,21 @@ static void add(const export_object_list_t *list, const struct wsx_item *item, p
     list->add_entry(list->gui_data, entry);
 }
 
+static void at_eof(const struct wsx_item *item, packet_info *pinfo, void *data) {
+    if (item->message)
+        add(data, item, pinfo);
+}
+
 static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_t *edt _U_,
                                    const void *queued, tap_flags_t flags _U_) {
     const struct wsx_packet *packet = queued;
+    static const void *told; /* the list that will hear of the end of the file */
     bool any = false;
     wsx_state_tap_ran();
+    if (told != data) {
+        told = data;
+        wsx_taps_before_drawing(at_eof, NULL, data);
+    }
     for (unsigned i = 0; i < wmem_array_get_count(packet->items); i++) {
         const struct wsx_item *item = wmem_array_index(packet->items, i);
         if (item->message) {

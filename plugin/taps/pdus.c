@@ -58,22 +58,11 @@ static const char *dissector_of(const struct wsx_item *item, const uint8_t *byte
 
 /* ---- the tap ---- */
 
-static bool is_from(const address *addr, uint32_t port, const char *end) {
-    char *text = address_to_str(NULL, addr);
-    char *both = wmem_strdup_printf(NULL, addr->type == AT_IPv6 ? "[%s]:%u" : "%s:%u", text, port);
-    bool same = strcmp(both, end) == 0;
-    wmem_free(NULL, both);
-    wmem_free(NULL, text);
-    return same;
-}
-
 /* A message that waited for the other side's packet does not go the way of the packet. */
 static packet_info turned_for(const struct wsx_item *item, const packet_info *pinfo) {
-    const struct wsx_session *session = item->session;
-    const char *receiver =
-        item->direction == WSX_CLIENT_TO_SERVER ? session->server : session->client;
     packet_info turned = *pinfo;
-    if (is_from(&pinfo->src, pinfo->srcport, receiver)) {
+    bool from_client = item->direction == WSX_CLIENT_TO_SERVER;
+    if (wsx_taps_from_client(pinfo, item->session, item) != from_client) {
         turned.src = pinfo->dst;
         turned.dst = pinfo->src;
         turned.net_src = pinfo->net_dst;

@@ -19,7 +19,7 @@ import run_cases
 HERE = pathlib.Path(__file__).resolve().parent
 PACKAGES = ("har-schema@2.0.0", "ajv@6.12.6")
 NPM_SECONDS = 120
-NAMES = ("many", "lost", "secrets", "proto_graphql", "ws_plain_close", "chromium_wss",
+NAMES = ("many", "lost", "cut_off", "secrets", "proto_graphql", "ws_plain_close", "chromium_wss",
          "pmd_takeover", "proto_mqtt", "h2_two_streams_pmd")
 
 

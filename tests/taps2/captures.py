@@ -83,6 +83,16 @@ def lost(path):
     talk.save(path)
 
 
+def cut_off(path):
+    """The file ends inside a message on one side and inside a frame on the other."""
+    talk = Talk()
+    talk.open_at(b"/")
+    talk.server(craft.frame(1, b"whole"))
+    talk.server(craft.frame(1, b"begun, ", fin=False))
+    talk.client(masked(2, bytes(range(200)))[:150])
+    talk.save(path)
+
+
 def secrets(path):
     """Credentials everywhere that hs-cleartext-credentials looks."""
     talk = Talk()
@@ -134,7 +144,7 @@ def everything(path):
     talk.save(path)
 
 
-MADE = {"many": many, "lost": lost, "secrets": secrets, "everything": everything}
+MADE = {"many": many, "lost": lost, "cut_off": cut_off, "secrets": secrets, "everything": everything}
 
 
 class Captures:

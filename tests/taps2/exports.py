@@ -10,23 +10,27 @@ import jsonlines
 import run_cases
 
 NAME = re.compile(r"stream(\d+)-(c2s|s2c)-(\d+)-(text|binary)(-incomplete|-compressed)?\.(\w+)$")
-NAMES = ("many", "lost", "proto_graphql", "ws_plain_close", "chromium_wss", "pmd_takeover",
+NAMES = ("many", "lost", "cut_off", "proto_graphql", "ws_plain_close", "chromium_wss", "pmd_takeover",
          "h2_two_streams_pmd")
-# What the file ends in the middle of is not exported: no program tells a tap about it in time.
 KINDS = ("text", "binary")
 EXTENSIONS = {"plain words": "txt", '{"json": [1, 2]}': "json", "<a>xml</a>": "xml",
               "PNG": "png", '{"in": "binary"}': "json", "\x00\x01\x02\xff": "bin"}
 
 
 def messages(items):
-    """Messages by (stream, direction, number), those that only the end of the file breaks left out."""
+    """Messages by (stream, direction, number)."""
+    return {(i["stream"], i["dir"], i["index"]): i for i in items if i["kind"] in KINDS}
+
+
+def in_packets(items):
+    """Those that became complete in a packet; the others only the end of the file breaks."""
     ends = {i["stream"]: i["packet"] for i in items if i["kind"] == "end" and i["cause"] == "eof"}
-    out = {}
+    out = []
     for item in items:
         broken_by_eof = item.get("incomplete") and item["stream"] in ends \
             and item["packet"] == ends[item["stream"]]
         if item["kind"] in KINDS and not broken_by_eof:
-            out[item["stream"], item["dir"], item["index"]] = item
+            out.append(item)
     return out
 
 
@@ -81,8 +85,9 @@ def extension_test(env, path):
 
 
 def pdus_test(env, path):
-    items = [i for i in messages(jsonlines.run(env, path)).values() if not i.get("raw")]
-    opens = {i["stream"]: i for i in jsonlines.run(env, path) if i["kind"] == "open"}
+    lines = jsonlines.run(env, path)
+    items = [i for i in in_packets(lines) if not i.get("raw")]
+    opens = {i["stream"]: i for i in lines if i["kind"] == "open"}
     target = env.new_path(".pcapng")
     run_cases.checked(env.tshark(["-q", "-U", "WebSocket", "-w", str(target)], path), "-U")
     text = run_cases.checked(
