@@ -229,7 +229,8 @@ def field_types(env):
             and row[2].startswith(PREFIX)}
 
 
-RANGES = {"short": 2**15, "integer": 2**31, "long": 2**63}
+RANGES = {"short": 2**15, "integer": 2**31, "long": 2**63,
+          "unsigned long": 2**64, "unsigned_long": 2**64}  # 4.6 knows the type, under this name
 # Wireshark's own rule makes a byte of every run of bytes, and writes them as text: no fault of a field's.
 NOT_JUDGED = {"FT_BYTES"}
 
