@@ -2,10 +2,12 @@
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
+import base64
 import collections
 import re
 
 import captures
+import click
 import jsonlines
 import run_cases
 
@@ -81,6 +83,26 @@ def extension_test(env, path):
     return problems
 
 
+def sharkd_objects_test(env, path):
+    """As a web front end gets them: a list, and each object's bytes on request."""
+    expected = {(i["stream"], i["dir"], i["index"]): i for i in in_packets(jsonlines.run(env, path))}
+    sharkd, problems = click.Sharkd(env, path), []
+    try:
+        objects = sharkd.ask("tap", tap0="eo:websocket")["taps"][0]["objects"]
+        for told in objects:
+            found = NAME.match(told["filename"])
+            item = expected.pop((int(found[1]), found[2], int(found[3])), None)
+            if not item or told["pkt"] != item["packet"]:
+                problems.append(f"{told['filename']} in packet {told['pkt']} is in no line")
+                continue
+            got = sharkd.ask("download", token=told["_download"])["data"]
+            if base64.b64decode(got) != jsonlines.body(item):
+                problems.append(f"{told['filename']}: other bytes than the line's")
+    finally:
+        sharkd.close()
+    return problems + [f"message {key} is not offered" for key in expected]
+
+
 # --- Export PDUs --------------------------------------------------------------------------------
 
 
@@ -150,6 +172,7 @@ def tests(env):
         yield f"objects:{name}", lambda name=name: objects_test(made.env_for(name), made.path(name))
         yield f"pdus:{name}", lambda name=name: pdus_test(made.env_for(name), made.path(name))
     yield "objects:second-pass", lambda: objects_test(env, made.path("many"), ["-2"])
+    yield "objects:sharkd", lambda: sharkd_objects_test(env, made.path("many"))
     yield "objects:extension", lambda: extension_test(env, made.path("many"))
     yield "pdus:names", lambda: pdu_names_test(env, made.path("many"),
                                                {"json", "data-text-lines", "data"})
