@@ -420,8 +420,8 @@ static void dissect_text_by_sight(tvbuff_t *tvb, packet_info *pinfo, proto_tree 
         wsx_app_json(tvb, 0, (int)tvb_captured_length(tvb), pinfo, top);
 }
 
-void wsx_payload_dissect(const struct wsx_item *item, tvbuff_t *tvb, packet_info *pinfo,
-                         proto_tree *top, proto_tree *payload_tree) {
+static void dissect_message(const struct wsx_item *item, tvbuff_t *tvb, packet_info *pinfo,
+                            proto_tree *top, proto_tree *payload_tree) {
     const struct wsx_message *message = item->message;
     int length = (int)tvb_captured_length(tvb);
     if (message->text)
@@ -435,6 +435,20 @@ void wsx_payload_dissect(const struct wsx_item *item, tvbuff_t *tvb, packet_info
         call_data_dissector(tvb, pinfo, top);
     else if (!message->incomplete && length)
         dissect_text_by_sight(tvb, pinfo, top);
+}
+
+/* Each dissector stays in the list of the packet's layers, and Wireshark calls none any more when
+ * the list is as long as a tree may be deep (gui.max_tree_depth, 500): a packet with hundreds of
+ * messages ended in a dissector bug. */
+#define WSX_LAYERS_KEPT 64u
+
+void wsx_payload_dissect(const struct wsx_item *item, tvbuff_t *tvb, packet_info *pinfo,
+                         proto_tree *top, proto_tree *payload_tree) {
+    unsigned before = wmem_list_count(pinfo->layers);
+    dissect_message(item, tvb, pinfo, top, payload_tree);
+    unsigned kept = MAX(before, WSX_LAYERS_KEPT);
+    while (wmem_list_count(pinfo->layers) > kept)
+        wmem_list_remove_frame(pinfo->layers, wmem_list_tail(pinfo->layers));
 }
 
 static void count_heuristic(const char *table _U_, struct heur_dtbl_entry *entry _U_,
