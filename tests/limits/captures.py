@@ -1,0 +1,252 @@
+"""Captures of what an attacker may send: each function writes one file and says what must come out.
+
+    builders: name -> (function(path, size), quick size, full size)
+
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+import random
+import struct
+import sys
+import pathlib
+import zlib
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import craft  # noqa: E402
+from craft import CLIENT, SERVER, frame  # noqa: E402
+
+KEY = b"\x37\xfa\x21\x3d"
+DEFLATE = b"Sec-WebSocket-Extensions: permessage-deflate"
+SEGMENT_MAX = 65000  # bytes of a segment that still fit into an IPv4 packet
+LAST = b"the last message"
+
+
+def opened(deflate=False, mss=SEGMENT_MAX, request=(), response=()):
+    talk = craft.Conversation(mss)
+    lines = (DEFLATE,) if deflate else ()
+    talk.open([*lines, *request], [*lines, *response])
+    return talk
+
+
+def closed(talk, path):
+    """A message and the end: what is right behind the attack."""
+    talk.server(frame(1, LAST))
+    talk.close()
+    talk.save(path)
+
+
+def press(data_pieces):
+    """One compressed message."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    out = b"".join(packer.compress(piece) for piece in data_pieces)
+    return (out + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def zeros(mebibytes):
+    block = bytes(1 << 20)
+    return (block for _ in range(mebibytes))
+
+
+def bomb(path, mebibytes):
+    talk = opened(deflate=True)
+    talk.server(frame(2, press(zeros(mebibytes)), rsv=4))
+    closed(talk, path)
+
+
+def bombs_many(path, count):
+    """Many messages of 8 MiB each, in one connection."""
+    talk = opened(deflate=True)
+    packed = press(zeros(8))
+    for _ in range(count):
+        # the window is full of zeros from the second one on: the same bytes give the same
+        talk.server(frame(2, packed, rsv=4))
+    closed(talk, path)
+
+
+def length_huge(path, _size):
+    """2^63 - 1 bytes promised, some sent; the other direction goes on."""
+    talk = opened()
+    talk.client(b"\x82\xff" + struct.pack(">Q", (1 << 63) - 1) + KEY + b"x" * 5000)
+    closed(talk, path)
+
+
+def length_msb(path, _size):
+    talk = opened()
+    talk.client(b"\x82\xff" + struct.pack(">Q", (1 << 64) - 1) + KEY + b"x" * 5000)
+    talk.server(frame(1, LAST))
+    talk.close()
+    talk.save(path)
+
+
+def fragments(path, count):
+    talk = opened()
+    data = [frame(1, b"a", fin=False)]
+    data += [frame(0, b"b", fin=False)] * (count - 2)
+    data.append(frame(0, b"c"))
+    talk.server(b"".join(data))
+    closed(talk, path)
+
+
+def pings(path, count):
+    """Never answered; each has another payload."""
+    talk = opened()
+    talk.client(b"".join(frame(9, struct.pack(">Q", i), KEY) for i in range(count)))
+    talk.server(frame(10, struct.pack(">Q", count - 1)))
+    closed(talk, path)
+
+
+def frames_small(path, count):
+    """As many frames in a segment as fit: two bytes each."""
+    talk = opened()
+    talk.server(frame(2, b"") * count)
+    closed(talk, path)
+
+
+def frames_bad(path, count):
+    """Each breaks several rules."""
+    talk = opened()
+    talk.client(b"\xf3\x00" * count)
+    closed(talk, path)
+
+
+def connections(path, count):
+    """Connections of one small message each, one after the other."""
+    first = opened()
+    first.server(frame(1, b"hello"))
+    packets = []
+    for number in range(count):
+        talk = craft.Conversation(SEGMENT_MAX)
+        talk.address = (struct.pack(">I", 0x0A000000 + number // 50000 + 1), talk.address[1])
+        talk.port[0] = 1024 + number % 50000
+        talk.open()
+        talk.server(frame(1, b"hello"))
+        packets += talk.packets
+    last = craft.Conversation(SEGMENT_MAX)
+    last.address = (bytes([10, 200, 0, 1]), last.address[1])
+    last.open()
+    last.packets = packets + last.packets
+    closed(last, path)
+
+
+def header_large(path, kibibytes):
+    extra = [b"X-Filler-%d: %s" % (i, b"x" * 1000) for i in range(kibibytes)]
+    closed(opened(request=extra), path)
+
+
+def extensions_many(path, count):
+    offers = b"Sec-WebSocket-Extensions: " + b", ".join(b"x-%d; a=1; b" % i for i in range(count))
+    lines = [b"Sec-WebSocket-Protocol: p%d" % i for i in range(count // 10)]
+    closed(opened(request=[offers, DEFLATE, *lines]), path)
+
+
+def head_traps(path, kibibytes):
+    """A body full of what looks like the beginning of a request line."""
+    talk = craft.Conversation(SEGMENT_MAX)
+    talk.packet(CLIENT, craft.SYN)
+    talk.packet(SERVER, craft.SYN | craft.ACK)
+    talk.packet(CLIENT, craft.ACK)
+    body = b"GET " * (kibibytes * 256)
+    talk.client(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    talk.server(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    talk.save(path)
+
+
+def search_traps(path, kibibytes):
+    """Framing is lost, and every second byte begins what may be a long frame, a few bytes a
+    segment."""
+    talk = opened()
+    talk.seq[SERVER] += 100
+    data = b"\x82\x7e" * (kibibytes * 512)
+    for at in range(0, len(data), 16):
+        talk.packet(SERVER, craft.PSH | craft.ACK, data[at:at + 16])
+        if at % 1600 == 0:
+            talk.packet(CLIENT, craft.ACK)
+    talk.client(frame(1, LAST, KEY))
+    talk.save(path)
+
+
+def late_segments(path, count):
+    """Each segment but the first comes before the one that it follows."""
+    talk = opened()
+    data = frame(2, bytes(count * 10))
+    pieces = [(at, data[at:at + 10]) for at in range(0, len(data), 10)]
+    random.Random(1).shuffle(pieces)
+    start = talk.seq[SERVER]
+    for at, piece in pieces:
+        talk.packet(SERVER, craft.PSH | craft.ACK, piece, data_seq=start + at)
+    talk.seq[SERVER] = start + len(data)
+    talk.packet(CLIENT, craft.ACK)
+    closed(talk, path)
+
+
+def early_segments(path, count):
+    """Frames that a client sends before it has its answer."""
+    talk = craft.Conversation()
+    talk.packet(CLIENT, craft.SYN)
+    talk.packet(SERVER, craft.SYN | craft.ACK)
+    talk.packet(CLIENT, craft.ACK)
+    talk.client(b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Key: " + craft.KEY + b"\r\nSec-WebSocket-Version: 13\r\n\r\n")
+    for _ in range(count):
+        talk.packet(CLIENT, craft.PSH | craft.ACK, frame(2, b"x", KEY))
+    talk.server(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: " + craft.accept() + b"\r\n\r\n")
+    closed(talk, path)
+
+
+def fin_before(path, _size):
+    """A FIN that was sent before the WebSocket began, seen again."""
+    talk = opened()
+    talk.server(frame(1, LAST))
+    talk.packet(CLIENT, craft.FIN | craft.ACK, b"x", data_seq=talk.seq[CLIENT] - 50)
+    talk.packet(SERVER, craft.RST)
+    talk.save(path)
+
+
+def payload_throws(path, _size):
+    """A message that its dissector can't read to the end, and another one in the same packet."""
+    talk = opened(request=[b"Sec-WebSocket-Protocol: mqtt"],
+                  response=[b"Sec-WebSocket-Protocol: mqtt"])
+    talk.server(frame(2, b"\x10\x7f\x00\x04MQ") + frame(2, b"\xc0\x00"))
+    closed(talk, path)
+
+
+def pong_earlier(path, _size):
+    """A Pong whose time stamp lies before its Ping's."""
+    talk = opened()
+    talk.client(frame(9, b"p", KEY))
+    talk.server(frame(10, b"p"))
+    closed(talk, path)
+    data = bytearray(path.read_bytes())
+    at, last_ping = 24, None
+    while at < len(data):
+        seconds, micro, captured, _ = struct.unpack_from("<IIII", data, at)
+        payload = bytes(data[at + 16 + 54:at + 16 + captured])
+        if payload == frame(9, b"p", KEY):
+            last_ping = (seconds, micro)
+        if payload == frame(10, b"p"):
+            struct.pack_into("<II", data, at, last_ping[0], last_ping[1] - 50)
+        at += 16 + captured
+    path.write_bytes(data)
+
+
+BUILDERS = {
+    # name: (function, quick size, full size)
+    "bomb": (bomb, 80, 1024),
+    "bombs_many": (bombs_many, 4, 100),
+    "length_huge": (length_huge, 1, 1),
+    "length_msb": (length_msb, 1, 1),
+    "fragments": (fragments, 20_000, 200_000),
+    "pings": (pings, 5_000, 50_000),
+    "frames_small": (frames_small, 30_000, 300_000),
+    "frames_bad": (frames_bad, 3_000, 300_000),
+    "connections": (connections, 300, 20_000),
+    "header_large": (header_large, 64, 64),
+    "extensions_many": (extensions_many, 2_000, 4_000),
+    "head_traps": (head_traps, 60, 600),
+    "search_traps": (search_traps, 60, 1_000),
+    "late_segments": (late_segments, 3_000, 30_000),
+    "early_segments": (early_segments, 5_000, 100_000),
+    "fin_before": (fin_before, 1, 1),
+    "payload_throws": (payload_throws, 1, 1),
+    "pong_earlier": (pong_earlier, 1, 1),
+}

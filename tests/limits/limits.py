@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""What attackers send must cost bounded time and memory, name its limit, and not touch what follows.
+
+    limits.py [--full] [NAME...]      one line a capture and way to read it: seconds, MiB, findings
+
+Each capture is read in one pass, with -2 and with a tree. The sizes of --full are those that wsx
+promises to survive; without it they are small enough for every run of the tests.
+
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+import argparse
+import pathlib
+import sys
+import time
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS / "limits"))
+sys.path.insert(0, str(TESTS / "mutate"))
+sys.path.insert(0, str(TESTS / "lib"))
+import captures  # noqa: E402
+import jsonlines  # noqa: E402
+import judged  # noqa: E402
+
+TAP = ["-q", "-z", "websocket,messages"]
+WAYS = {
+    "one pass": TAP,
+    "two passes": ["-2", *TAP],
+    "tree": ["-O", "websocket"],
+}
+LIMITS = ("limit_frame", "limit_message", "limit_inflated", "limit_total", "limit_ratio",
+          "frames_drawn")
+SMALLEST, LARGEST = 0, 4294967295
+QUICK_SECONDS, FULL_SECONDS = 30, 300
+# tshark alone has about 250 MiB after its start.
+QUICK_MIB, FULL_MIB = 900, 3000
+LAST = captures.LAST.decode()
+# What must be among the rules of the JSON Lines.
+RULES = {
+    "bomb": "deflate-limit",
+    "length_msb": "frame-length-msb",
+    "pings": None,
+}
+# Captures whose last message never comes out: nothing follows in that direction.
+NO_LAST = {"head_traps"}
+# A finding that must not be there: a gap of more bytes than a capture can lack.
+MISSING_MAX = 1 << 40
+
+
+def peak_mib(env, args, capture, seconds):
+    """(result, seconds, peak MiB) of tshark."""
+    log = env.new_path(".peak")
+    begun = time.monotonic()
+    result = env.run(["/usr/bin/env", "python3", "-c",
+                      "import resource,subprocess,sys\n"
+                      "rc=subprocess.call(sys.argv[2:])\n"
+                      "open(sys.argv[1],'w').write(str(resource.getrusage("
+                      "resource.RUSAGE_CHILDREN).ru_maxrss))\n"
+                      "sys.exit(rc if rc>=0 else 128-rc)",
+                      str(log), "tshark", "-n", "-r", str(env.open_copy(capture)), *args], seconds)
+    spent = time.monotonic() - begun
+    peak = int(log.read_text()) // 1024 if log.exists() else 0
+    return result, spent, peak
+
+
+def check_items(name, items):
+    problems = []
+    texts = [item for item in items if item.get("kind") == "text" and item.get("text") == LAST]
+    if name not in NO_LAST and not texts:
+        problems.append("the message behind it is not there")
+    rule = RULES.get(name)
+    if rule and not any(rule in item.get("rules", ()) for item in items):
+        problems.append(f"no finding {rule}")
+    if any(item.get("missing", 0) > MISSING_MAX for item in items):
+        problems.append("a gap that can't be")
+    return problems
+
+
+def test(env, name, full=False, ways=tuple(WAYS), report=None):
+    """Texts of what is wrong."""
+    build, quick_size, full_size = captures.BUILDERS[name]
+    path = env.new_path(".pcap")
+    build(path, full_size if full else quick_size)
+    problems, outputs = [], {}
+    seconds = (FULL_SECONDS if full else QUICK_SECONDS) * env.patience
+    for way in ways:
+        result, spent, peak = peak_mib(env, WAYS[way], path, seconds)
+        if report:
+            report(f"{name:16} {way:10} {spent:7.2f} s {peak:6} MiB")
+        for text in judged.complaints(result, seconds):
+            problems.append(f"{way}: {text}")
+        if not env.sanitized and peak > (FULL_MIB if full else QUICK_MIB):
+            problems.append(f"{way}: {peak} MiB")
+        if "-z" in WAYS[way] and result.rc == 0:
+            outputs[way] = result.stdout
+            try:
+                problems += [f"{way}: {text}"
+                             for text in check_items(name, jsonlines.parse(result.stdout))]
+            except (jsonlines.BadOutput, UnicodeDecodeError) as error:
+                problems.append(f"{way}: {error}")
+    if len(set(outputs.values())) > 1:
+        problems.append("one pass and -2 differ")
+    path.unlink()
+    return problems
+
+
+def test_preference(env, preference, value):
+    """A limit at its smallest or largest value: no crash, and what it does not limit is right."""
+    problems = []
+    for name in ("bomb", "fragments", "length_huge"):
+        path = env.new_path(".pcap")
+        build, size, _ = captures.BUILDERS[name]
+        build(path, min(size, 2000) if name != "bomb" else 70)
+        option = ["-o", f"websocket.{preference}:{value}"]
+        outputs = []
+        for way in (TAP, ["-2", *TAP]):
+            result, _, peak = peak_mib(env, [*option, *way], path, QUICK_SECONDS * env.patience)
+            problems += [f"{name}: {text}"
+                         for text in judged.complaints(result, QUICK_SECONDS * env.patience)]
+            outputs.append(result.stdout)
+            ends = [item for item in jsonlines.parse(result.stdout) if item["kind"] == "end"]
+            if result.rc == 0 and (len(ends) != 1 or ends[0].get("cause") != "fin"):
+                problems.append(f"{name}: the connection's end is not there")
+        # what later passes may keep is a limit of its own
+        if preference != "limit_total" and outputs[0] != outputs[1]:
+            problems.append(f"{name}: one pass and -2 differ")
+        path.unlink()
+    return problems
+
+
+def tests(env, full=False):
+    """(name, callable that gives the texts of what is wrong)."""
+    made = [(f"limits:{name}", lambda name=name: test(env, name, full)) for name in captures.BUILDERS]
+    made += [(f"limits:{preference}:{value}",
+              lambda preference=preference, value=value: test_preference(env, preference, value))
+             for preference in LIMITS for value in (SMALLEST, LARGEST)]
+    return made
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="captures or limit preferences")
+    args = parser.parse_args()
+    env = judged.JudgedEnv()
+    failed = 0
+    for name in args.names or [*captures.BUILDERS, *LIMITS]:
+        if name in captures.BUILDERS:
+            problems = test(env, name, args.full, report=lambda line: print(line, flush=True))
+        else:
+            problems = [text for value in (SMALLEST, LARGEST)
+                        for text in test_preference(env, name, value)]
+            print(f"{name} {'FAILED' if problems else 'ok'}", flush=True)
+        failed += bool(problems)
+        for problem in problems:
+            print(f"    {name}: {problem}")
+    print(f"{failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
