@@ -171,6 +171,14 @@ void wsx_search_free(struct wsx_search *search) {
 
 uint64_t wsx_search_bytes(const struct wsx_search *search) { return search->taken; }
 
+/* What the first byte of a header alone rules out: nine places of ten need no memory. */
+static bool may_begin(const struct wsx_expectation *expectation, uint8_t first) {
+    unsigned opcode = first & 15u, rsv = first >> 4 & 7u;
+    if ((opcode > WSX_OPCODE_BINARY && opcode < WSX_OPCODE_CLOSE) || opcode > WSX_OPCODE_PONG)
+        return false;
+    return expectation->any_rsv || !(rsv & (expectation->rsv1 ? 3u : 7u));
+}
+
 void wsx_search_add(struct wsx_search *search, uint64_t offset, const uint8_t *bytes, size_t length,
                     uint32_t packet) {
     if (!length)
@@ -185,7 +193,8 @@ void wsx_search_add(struct wsx_search *search, uint64_t offset, const uint8_t *b
     g_byte_array_append(search->bytes, bytes, (guint)length);
     for (size_t i = 0; i < length; i++) {
         struct candidate candidate = {offset + i, offset + i + 2};
-        g_array_append_val(search->candidates, candidate);
+        if (may_begin(&search->expectation, bytes[i]))
+            g_array_append_val(search->candidates, candidate);
     }
     search->end = offset + length;
     search->taken += length;

@@ -17,6 +17,10 @@
 /* A buffer above this is given back after its frame: large frames are rare. */
 #define KEPT_IDLE_MAX (1u << 16)
 
+/* Bytes given to a search at a time: a piece of HTTP/2 may have 16 MB, and a search keeps places of
+ * each. */
+#define SEARCH_STEP (WSX_SEARCH_BYTES / 4)
+
 struct wsx_segment {
     struct wsx_segment *next;
     uint64_t offset, length; /* length may be over captured: cut by the capture */
@@ -201,9 +205,11 @@ static void replay(struct wsx_stream *stream, const struct wsx_found *found, voi
 
 static void search_take(struct wsx_stream *stream, struct run *run) {
     struct wsx_found found;
-    wsx_search_add(stream->search, stream->next, run->bytes, run->length, run->packet);
-    stream->next += run->length;
-    run->length = 0;
+    size_t step = MIN(run->length, SEARCH_STEP);
+    wsx_search_add(stream->search, stream->next, run->bytes, step, run->packet);
+    stream->next += step;
+    run->bytes += step;
+    run->length -= step;
     if (wsx_search_find(stream->search, &found))
         replay(stream, &found, run->context);
 }
@@ -216,7 +222,7 @@ static void take_run(struct wsx_stream *stream, struct run *run) {
         }
         if (stream->state == WSX_STREAM_SEARCH) {
             search_take(stream, run);
-            return;
+            continue;
         }
         if (stream->state == WSX_STREAM_PAYLOAD) {
             take_payload(stream, run);
