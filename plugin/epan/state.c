@@ -25,6 +25,12 @@ unsigned wsx_sessions_open;
 #define WSX_EARLY_MAX (4u << 20)
 #define WSX_EARLY_SEGMENTS_MAX 4096u
 
+/* Bytes of findings kept of a file, about a million of them: each frame of two bytes may break three
+ * rules. With the last one the limit is told. */
+#define WSX_FINDINGS_MAX (UINT64_C(256) << 20)
+/* Of one finding, with what hangs on its record. */
+#define WSX_FINDING_OVERHEAD 160u
+
 struct wsx_early {
     struct wsx_early *next;
     enum wsx_direction direction;
@@ -42,6 +48,7 @@ static wmem_map_t *by_handshake; /* packet number to GPtrArray of sessions */
 static wmem_map_t *by_addresses; /* "client server" to the latest session */
 static wmem_map_t *carriers;     /* conversation_t to struct wsx_carrier */
 static GHashTable *keys;         /* Sec-WebSocket-Key to struct wsx_session */
+static uint64_t findings_bytes;  /* kept, see WSX_FINDINGS_MAX */
 static GPtrArray *unsettled;     /* sessions with something to settle in this packet */
 
 /* See wsx_state_enter. */
@@ -69,6 +76,7 @@ static void state_init(void) {
     carriers = wmem_map_new(wmem_file_scope(), g_direct_hash, g_direct_equal);
     keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     unsettled = g_ptr_array_new();
+    findings_bytes = 0;
     wsx_records_init();
 }
 
@@ -186,8 +194,16 @@ void wsx_collect_init(struct wsx_collecting *collecting, struct wsx_session *ses
 static void finding_add(struct wsx_collecting *collecting, wmem_allocator_t *scope,
                         enum wsx_rule rule, enum wsx_severity severity, uint32_t packet,
                         const char *detail) {
-    if (!rule_is_enabled(rule))
+    if (!rule_is_enabled(rule) || findings_bytes > WSX_FINDINGS_MAX)
         return;
+    if (wsx_store_is_kept())
+        findings_bytes += WSX_FINDING_OVERHEAD + strlen(detail);
+    if (findings_bytes > WSX_FINDINGS_MAX) {
+        rule = WSX_RULE_MESSAGE_LIMIT;
+        severity = wsx_rule_info(rule)->severity;
+        packet = 0;
+        detail = "no more findings are kept of this file";
+    }
     struct wsx_finding *finding = wmem_new(scope, struct wsx_finding);
     *finding = (struct wsx_finding){.rule = rule,
                                     .severity = severity,

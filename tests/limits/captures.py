@@ -239,6 +239,7 @@ BUILDERS = {
     "pings": (pings, 5_000, 50_000),
     "frames_small": (frames_small, 30_000, 300_000),
     "frames_bad": (frames_bad, 3_000, 300_000),
+    "findings_many": (frames_bad, 6_000, 2_000_000),
     "connections": (connections, 300, 20_000),
     "header_large": (header_large, 64, 64),
     "extensions_many": (extensions_many, 2_000, 4_000),
