@@ -270,6 +270,7 @@ static void single(struct wsx_connection *connection, struct wsx_side *side,
     event->message = &message;
     event->message_index = message.index;
     connection->events->frame(connection->context, event);
+    event->message = NULL; /* it ends here */
     free(output.bytes);
 }
 
