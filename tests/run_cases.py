@@ -20,6 +20,8 @@ case.toml    purpose      what is right here, in words
              strings      each must be shown, in the tree or in a message of the JSON Lines
              findings     rules that must be reported, "rule@c2s", "rule@s2c" or "rule"; with ? at the
                           end either outcome is right
+             near_miss    rules that the capture just does not break: none may be reported, whatever its
+                          severity
              judge        false: do not judge the findings
              recut        false: the capture can't be cut otherwise (loss, snaplen); that it can't is
                           checked too. "flight": only into longer pieces
@@ -54,7 +56,7 @@ RULES = wsxenv.ROOT / "plugin" / "core" / "rules.def"
 FILES = {"messages": "messages.jsonl", "tree": "tree.txt", "fields": "fields.tsv",
          "findings": "findings.txt"}
 KEYS = {"purpose", "origin", "reference", "capture", "prefs", "decode_as", "expect", "fields",
-        "strings", "findings", "judge", "recut"}
+        "strings", "findings", "near_miss", "judge", "recut"}
 REQUIRED_KEYS = {"purpose", "origin", "reference", "capture", "expect"}
 
 # What a new cut may change: where and when things were seen, and so what waited for what.
@@ -270,6 +272,10 @@ def judge_findings(run, problems):
         if not fits and not text.endswith("?"):
             problems.append(f"finding not reported: {text}")
         allowed |= fits
+    for rule in run.case.spec.get("near_miss", []):
+        if rule not in severity:
+            raise CaseError(f"{run.case.name}: no rule {rule}")
+        problems.extend(f"a near miss was reported: {rule}" for r, _ in seen if r == rule)
     for rule, direction in sorted(seen - allowed, key=str):
         if severity.get(rule) in ("ERROR", "WARNING", None):
             where = f"@{direction}" if direction else ""

@@ -40,6 +40,39 @@ def accept(key=KEY):
     return base64.b64encode(hashlib.sha1(key + GUID).digest())
 
 
+def good_key(number):
+    """A key that no other number gives."""
+    return base64.b64encode(b"key of sixteen%02d" % number)
+
+
+def request(number, edit=lambda lines: lines):
+    """The head of a good request, and what `edit` makes of its lines."""
+    return b"\r\n".join(edit([
+        b"GET /chat HTTP/1.1", b"Host: server.example.com", b"Upgrade: websocket",
+        b"Connection: Upgrade", b"Sec-WebSocket-Key: " + good_key(number),
+        b"Sec-WebSocket-Version: 13"]) + [b"", b""])
+
+
+def response(number, edit=lambda lines: lines):
+    """The head of the answer to request(number)."""
+    return b"\r\n".join(edit([
+        b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Connection: Upgrade",
+        b"Sec-WebSocket-Accept: " + accept(good_key(number))]) + [b"", b""])
+
+
+def without(name):
+    """Drops the lines of this header."""
+    return lambda lines: [x for x in lines if not x.lower().startswith(name.lower() + b":")]
+
+
+def adding(*more):
+    return lambda lines: lines + list(more)
+
+
+def first_line(line):
+    return lambda lines: [line] + lines[1:]
+
+
 class Conversation:
     def __init__(self, mss=1400):
         self.mss, self.packets = mss, []
@@ -71,11 +104,15 @@ class Conversation:
     def server(self, data):
         self.send(SERVER, data)
 
-    def open(self, request_lines=(), response_lines=()):
-        """TCP handshake and opening handshake; the lists hold further header lines as bytes."""
+    def connect(self):
+        """TCP's own handshake."""
         self.packet(CLIENT, SYN)
         self.packet(SERVER, SYN | ACK)
         self.packet(CLIENT, ACK)
+
+    def open(self, request_lines=(), response_lines=()):
+        """TCP handshake and opening handshake; the lists hold further header lines as bytes."""
+        self.connect()
         self.client(b"\r\n".join([
             b"GET /chat HTTP/1.1", b"Host: server.example.com", b"Upgrade: websocket",
             b"Connection: Upgrade", b"Sec-WebSocket-Key: " + KEY, b"Sec-WebSocket-Version: 13",
@@ -88,6 +125,10 @@ class Conversation:
         """Close from the client, answered, and both FINs."""
         self.client(frame(8, code, b"\x37\xfa\x21\x3d"))
         self.server(frame(8, code))
+        self.finish()
+
+    def finish(self):
+        """Both FINs."""
         self.packet(SERVER, FIN | ACK)
         self.packet(CLIENT, FIN | ACK)
         self.packet(SERVER, ACK)
