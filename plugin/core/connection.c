@@ -131,9 +131,9 @@ static void judge_rsv(struct wsx_connection *connection, const struct wsx_frame_
         bad &= 3u; /* very likely permessage-deflate: inflating tells */
     if (!bad || agreement->unknown_extension)
         return;
-    FINDING_AS(connection, WSX_RULE_FRAME_RSV_NONZERO,
-               agreement->known ? WSX_ERROR : WSX_WARNING, 0, "%s%s%sset, no extension uses it",
-               bad & 4 ? "RSV1 " : "", bad & 2 ? "RSV2 " : "", bad & 1 ? "RSV3 " : "");
+    FINDING_AS(connection, WSX_RULE_FRAME_RSV_NONZERO, agreement->known ? WSX_ERROR : WSX_WARNING,
+               0, "%s%s%sset, no extension uses it", bad & 4 ? "RSV1 " : "", bad & 2 ? "RSV2 " : "",
+               bad & 1 ? "RSV3 " : "");
 }
 
 static void judge_frame(struct wsx_connection *connection, struct wsx_side *side,
@@ -201,6 +201,8 @@ static void on_frame(void *context, const struct wsx_frame *frame) {
         .delta = connection->frame_seen ? wsx_apart(connection->time, connection->last_time) : -1,
         .payload = unmasked(side, frame)};
     bool control = wsx_opcode_is_control(wsx_header_opcode(&frame->header));
+    if (!connection->frame_seen && connection->midstream)
+        FINDING(connection, WSX_RULE_STREAM_MIDSTREAM, 0, "what was negotiated is not known");
     connection->frame_seen = true;
     connection->last_time = connection->time;
     side->stream.expectation.masking = frame->header.masked ? WSX_MASKED : WSX_UNMASKED;
@@ -258,9 +260,10 @@ static void on_resync(void *context, uint64_t offset, uint64_t skipped, unsigned
     if (!skipped && !side->stream.gap_seen && connection->midstream)
         return;
     FINDING(connection, WSX_RULE_STREAM_RESYNC, 0,
-            "at offset %" G_GUINT64_FORMAT " of the %s, by %u plausible frames in a row; %"
-            G_GUINT64_FORMAT " captured bytes before it are not read",
-            offset, wsx_side_name(pushing->direction), frames, skipped);
+            "at offset %" G_GUINT64_FORMAT " of the %s, by %u plausible frame%s; %" G_GUINT64_FORMAT
+            " captured bytes before it are not read",
+            offset, wsx_side_name(pushing->direction), frames, frames == 1 ? "" : "s in a row",
+            skipped);
     note(connection, pushing->direction, 0);
 }
 
