@@ -50,6 +50,8 @@ static void test_pong_unsolicited(void) {
 }
 
 static void test_ping_ends(void) {
+    FIRES_AMONG(WSX_RULE_PING_UNANSWERED, PLAIN, {CLIENT, PING, "a"}, ENDED);
+    SILENT_AMONG(WSX_RULE_PING_UNANSWERED, PLAIN, {CLIENT, PING, "a"}, {SERVER, PONG, "a"}, ENDED);
     /* without a Close both sides miss it, so the whole log is compared */
     LOG("unanswered at the end", PLAIN,
         "c 1 ping 'a'\n"
