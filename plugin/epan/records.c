@@ -250,23 +250,9 @@ static bool is_plain_message(const struct wsx_frame_event *event) {
            message->first_index == event->index && message->bytes == event->payload;
 }
 
-/* Once a connection, at its first frame. */
-static void report_midstream(struct wsx_collecting *collecting) {
-    struct wsx_session *session = collecting->session;
-    if (!session->midstream || session->midstream_told)
-        return;
-    struct wsx_finding_sink sink = {wsx_collect_finding, collecting};
-    session->midstream_told = true;
-    wsx_report(&sink, WSX_RULE_STREAM_MIDSTREAM, session->request_packet, "%s",
-               session->request_packet
-                   ? "a request was, its answer was not: what was agreed is not known"
-                   : "what was agreed is not known");
-}
-
 static void on_frame(void *context, const struct wsx_frame_event *event) {
     struct wsx_collecting *collecting = context;
     struct wsx_session *session = collecting->session;
-    report_midstream(collecting);
     const struct wsx_frame *frame = event->frame;
     bool here = frame->whole && collecting->bytes;
     if (!here && session->part[event->direction])

@@ -60,7 +60,7 @@ struct wsx_session {
     uint32_t number; /* websocket.stream */
     struct wsx_connection *core; /* NULL before the answer, and for a refused upgrade */
     enum wsx_http_version http;
-    bool midstream, midstream_told; /* no handshake was captured; and a finding said so */
+    bool midstream; /* no handshake was captured */
     bool encrypted;
     bool opened; /* frames are read */
     bool deflate; /* permessage-deflate was agreed */
