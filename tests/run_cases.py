@@ -25,6 +25,7 @@ case.toml    purpose      what is right here, in words
              judge        false: do not judge the findings
              recut        false: the capture can't be cut otherwise (loss, snaplen); that it can't is
                           checked too. "flight": only into longer pieces
+             wireshark    "4.4": older versions can't do it and leave the case out
 
 Every case runs in one pass and with -2, which must give the same lines, and with its bytes cut otherwise,
 which must give the same apart from packet numbers and times.
@@ -57,6 +58,7 @@ FILES = {"messages": "messages.jsonl", "tree": "tree.txt", "fields": "fields.tsv
          "findings": "findings.txt"}
 KEYS = {"purpose", "origin", "reference", "capture", "prefs", "decode_as", "expect", "fields",
         "strings", "findings", "near_miss", "judge", "recut"}
+        "strings", "findings", "judge", "recut", "wireshark"}
 REQUIRED_KEYS = {"purpose", "origin", "reference", "capture", "expect"}
 
 # What a new cut may change: where and when things were seen, and so what waited for what.
@@ -223,6 +225,8 @@ def decode_as(messages):
 def judge_recut(env, run, problems):
     """The same bytes, one a segment (or in random pieces), and all of a flight in one."""
     small = run.path.stat().st_size <= BYTES_MODE_MAX
+    if any(m.get("http") == "3" for m in run.messages):
+        return  # no TCP
     ports = [] if "decode_as" in run.case.spec else decode_as(run.messages)
     modes = ["bytes" if small else "random:1", "flight"]
     # Wireshark knows HTTP/2 without TLS by its preface, which it wants in one segment.
@@ -292,11 +296,17 @@ def judge_expected(run, problems):
         problems.extend(difference(path.read_text(encoding="utf-8"), run.output(kind), path.name))
 
 
+def version_of(text):
+    return [int(part) for part in text.split(".")]
+
+
 def run_case(env, name, quick=False):
     """Texts of what is wrong with one case; empty when all is right."""
     problems = []
     try:
         case = Case(CASES / name)
+        if version_of(env.version) < version_of(case.spec.get("wireshark", "0")):
+            return problems
         run = Run(env, case)
         judge_expected(run, problems)
         judge_strings(run, problems)

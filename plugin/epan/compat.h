@@ -65,6 +65,13 @@ typedef gboolean wsx_bool;
 /* Wireshark hands us the bytes of HTTP/2 and HTTP/3 streams itself, with http_upgrade_info_t. */
 #define WSX_STREAMS_ARE_CALLED (WSX_VERSION >= 406)
 
+/* What 4.6.9 says of HTTP/3 with http_upgrade_info_t is the other side's: from_server, and the
+ * headers of "the other direction". */
+#define WSX_HTTP3_SIDES_SWAPPED (WSX_VERSION >= 406)
+
+/* HTTP/3 is told apart from other users of QUIC, with its frames and headers in the tree. */
+#define WSX_HTTP3_IS_DISSECTED (WSX_VERSION >= 404)
+
 /* True when somebody asked for this field by name (a filter, -e): a visible tree alone does not count. */
 static inline bool wsx_field_wanted(int hf) {
     return proto_registrar_get_nth((unsigned)hf)->ref_type == HF_REF_TYPE_DIRECT;

@@ -21,7 +21,7 @@ enum { FLAG_END_STREAM = 1, FLAG_ACK = 1 };
 wsx_bool wsx_over_http2 = FALSE;
 
 static dissector_handle_t end_handle;
-static int proto_http2 = -1, proto_tls = -1;
+static int proto_http2 = -1, proto_quic = -1, proto_tls = -1;
 static expert_field ei_hint = EI_INIT;
 
 /* Fields of Wireshark's HTTP/2 dissector. */
@@ -245,6 +245,9 @@ static void hint(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
 
 void wsx_http2_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
     bool http2 = has_layer(pinfo, proto_http2);
+    if (WSX_HTTP3_IS_DISSECTED && (wsx_over_http2 || WSX_STREAMS_ARE_CALLED) &&
+        wsx_state_first_pass(pinfo) && has_layer(pinfo, proto_quic))
+        wsx_http3_walk(pinfo, wsx_over_http2 ? tree : NULL);
     if (http2 && wsx_over_http2 && tree && wsx_state_first_pass(pinfo))
         walk_packet(pinfo, tree);
     else if (http2 && !wsx_over_http2 && !WSX_STREAMS_ARE_CALLED)
@@ -257,7 +260,7 @@ void wsx_http2_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
 
 bool wsx_http2_is_stream(const void *data) {
     const http_upgrade_info_t *info = data;
-    return info && info->http_version == 2;
+    return info && info->http_version >= 2;
 }
 
 /* The stream's number stands in the header of the DATA frame, before its payload or its padding's
@@ -302,9 +305,10 @@ static bool known_head(packet_info *pinfo, const http_upgrade_info_t *info, bool
                                         "sec-websocket-protocol",
                                         "sec-websocket-extensions"};
     wmem_array_t *headers = wmem_array_new(pinfo->pool, sizeof(struct wsx_header));
+    bool asked_for = other_side != (info->http_version == 3 && WSX_HTTP3_SIDES_SWAPPED);
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
         struct wsx_header header = {names[i],
-                                    info->get_header_value(pinfo, names[i], other_side)};
+                                    info->get_header_value(pinfo, names[i], asked_for)};
         if (header.value)
             wmem_array_append_one(headers, header);
     }
@@ -350,7 +354,8 @@ static void take(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
 int wsx_http2_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const void *data) {
     const http_upgrade_info_t *info = data;
     uint64_t stream_id;
-    bool found = http2_stream_of_call(tvb, &stream_id);
+    bool found = info->http_version == 2 ? http2_stream_of_call(tvb, &stream_id)
+                                         : wsx_http3_stream_of_call(tvb, pinfo, &stream_id);
     struct wsx_session *session = NULL;
     if (found)
         session = wsx_state_first_pass(pinfo) ? session_of_call(pinfo, info, stream_id)
@@ -379,6 +384,8 @@ static void want_fields(void) {
     for (unsigned i = 0; wsx_over_http2 && wsx_enhanced && i < G_N_ELEMENTS(wanted_fields); i++)
         if (*wanted_fields[i].id > 0)
             g_array_append_val(wanted, *wanted_fields[i].id);
+    if (wsx_over_http2 && wsx_enhanced && WSX_HTTP3_IS_DISSECTED)
+        wsx_http3_want(wanted);
     set_postdissector_wanted_hfids(end_handle, wanted);
 }
 
@@ -401,6 +408,8 @@ void wsx_http2_register(dissector_handle_t end) {
 
 void wsx_http2_handoff(void) {
     proto_http2 = proto_get_id_by_filter_name("http2");
+    proto_quic = proto_get_id_by_filter_name("quic");
+    wsx_http3_handoff();
     proto_tls = proto_get_id_by_filter_name("tls");
     for (unsigned i = 0; i < G_N_ELEMENTS(wanted_fields); i++)
         *wanted_fields[i].id = proto_registrar_get_id_byname(wanted_fields[i].name);

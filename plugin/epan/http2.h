@@ -44,5 +44,11 @@ void wsx_stream_headers(packet_info *pinfo, enum wsx_http_version http, uint64_t
 /* Bytes of a stream; first pass. */
 void wsx_stream_data(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, uint64_t stream_id);
 
+/* http3.c */
+void wsx_http3_handoff(void);
+void wsx_http3_want(GArray *wanted);
+/* tree NULL: looks only for ends. */
+void wsx_http3_walk(packet_info *pinfo, proto_tree *tree);
+bool wsx_http3_stream_of_call(tvbuff_t *tvb, packet_info *pinfo, uint64_t *stream_id);
 
 #endif

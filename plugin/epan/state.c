@@ -250,8 +250,21 @@ struct wsx_carrier *wsx_store_carrier_new(conversation_t *conversation) {
     return carrier;
 }
 
+/* Under QUIC, Wireshark's dissectors look for conversations of their own. */
+conversation_t *wsx_store_conversation(packet_info *pinfo, bool create) {
+    if (pinfo->ptype != PT_UDP)
+        return create ? find_or_create_conversation(pinfo) : find_conversation_pinfo(pinfo, 0);
+    conversation_type type = conversation_pt_to_conversation_type(pinfo->ptype);
+    conversation_t *conversation = find_conversation(pinfo->num, &pinfo->src, &pinfo->dst, type,
+                                                     pinfo->srcport, pinfo->destport, 0);
+    if (!conversation && create)
+        conversation = conversation_new(pinfo->num, &pinfo->src, &pinfo->dst, type, pinfo->srcport,
+                                        pinfo->destport, 0);
+    return conversation;
+}
+
 static struct wsx_carrier *carrier_of(packet_info *pinfo) {
-    return wsx_store_carrier(find_conversation_pinfo(pinfo, 0));
+    return wsx_store_carrier(wsx_store_conversation(pinfo, false));
 }
 
 struct wsx_session *wsx_state_find(packet_info *pinfo) {
@@ -342,7 +355,7 @@ static void replace_earlier(struct wsx_session *session) {
 
 static struct wsx_session *session_new(packet_info *pinfo, bool from_client, bool encrypted) {
     struct wsx_session *session = wmem_new0(wmem_file_scope(), struct wsx_session);
-    conversation_t *conversation = find_or_create_conversation(pinfo);
+    conversation_t *conversation = wsx_store_conversation(pinfo, true);
     session->number = sessions->len;
     g_ptr_array_add(sessions, session);
     session->early_end = &session->early;
@@ -688,6 +701,8 @@ static void settle(struct wsx_session *session, struct wsx_collecting *collectin
         flush_early(collecting);
     if (!session->cause && session->fin_seen[0] && session->fin_seen[1])
         wsx_state_end(session, WSX_CAUSE_FIN);
+    if (session->opened && session->cause && !session->end_packet)
+        wsx_store_end_quic(session, collecting);
     if (session->opened && (session->cause || session->fin_seen[0] || session->fin_seen[1]))
         finish_sides(session, collecting, session->cause != WSX_CAUSE_NONE, true);
     if (!session->cause || session->end_packet)
@@ -738,6 +753,8 @@ void wsx_state_finish_at_eof(struct wsx_session *session, struct wsx_collecting 
     open_if_answered(session, NULL);
     if (session->opened && session->early)
         flush_early(collecting);
+    if (session->opened)
+        wsx_store_end_quic(session, collecting);
     if (session->opened)
         finish_sides(session, collecting, true, false);
     session->end_packet = session->last_packet;

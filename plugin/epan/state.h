@@ -108,6 +108,7 @@ struct wsx_session {
         bool seen, from_server;
         uint64_t code;
     } reset;                     /* HTTP/2 and HTTP/3: the stream was reset */
+    struct wsx_quic_side *quic[2]; /* HTTP/3 */
     const char *setting_finding; /* of h2-setting-withdrawn, to be told in this packet */
     unsigned early_count[2];
     int64_t early_since[2]; /* time of the first of these */
@@ -260,6 +261,12 @@ bool wsx_state_stream_is_open(const struct wsx_session *session, const packet_in
 void wsx_state_stream_fin(struct wsx_session *session, enum wsx_direction direction);
 /* The stream was reset. */
 void wsx_state_stream_reset(struct wsx_session *session, bool from_server, uint64_t code);
+/* The stream is of this QUIC connection, by Wireshark's number. */
+void wsx_state_on_quic(struct wsx_session *session, uint32_t connection);
+/* A QUIC STREAM frame; fin: its last byte is the direction's last. Frames may come in any order: the
+ * direction is at its end when all bytes before it are there. */
+void wsx_state_quic_piece(struct wsx_session *session, enum wsx_direction direction,
+                          uint64_t offset, uint64_t length, bool fin);
 /* What carries the stream ended, and with it all others: by a FIN of one side, or at once. */
 void wsx_state_carrier_fin(struct wsx_session *session, enum wsx_direction direction);
 void wsx_state_carrier_end(struct wsx_session *session, enum wsx_cause cause);
@@ -278,6 +285,8 @@ struct wsx_call *wsx_state_feed(packet_info *pinfo, struct wsx_session *session,
 /* First pass, behind the packet's dissection: early bytes, ends, and what else waits for this
  * moment. NULL when there is nothing. */
 struct wsx_call *wsx_state_settle(packet_info *pinfo, struct wsx_session *session);
+/* That would give something. session NULL: any that ended in this packet. */
+bool wsx_state_has_unsettled(const struct wsx_session *session);
 /* First pass: the connection ended in this packet; settled with the next wsx_state_settle. */
 void wsx_state_end(struct wsx_session *session, enum wsx_cause cause);
 

@@ -118,8 +118,8 @@ uint32_t wsx_record_count(void);
 /* state.c: see there. */
 struct wsx_session *wsx_state_settle_one(packet_info *pinfo, struct wsx_session *session,
                                          struct wsx_collecting *collecting);
-bool wsx_state_has_unsettled(const struct wsx_session *session);
 void wsx_state_finish_at_eof(struct wsx_session *session, struct wsx_collecting *collecting);
+conversation_t *wsx_store_conversation(packet_info *pinfo, bool create);
 struct wsx_carrier *wsx_store_carrier(const conversation_t *conversation);
 struct wsx_carrier *wsx_store_carrier_new(conversation_t *conversation);
 /* The session is settled at this packet's end. */
@@ -129,6 +129,8 @@ void wsx_store_unsettled(struct wsx_session *session);
 void wsx_store_judge_settings(const struct wsx_session *session, const packet_info *pinfo,
                               bool from_client, const struct wsx_finding_sink *sink);
 void wsx_store_judge_reset(const struct wsx_session *session, const struct wsx_finding_sink *sink);
+/* The session ends: what is missing of its QUIC stream. */
+void wsx_store_end_quic(struct wsx_session *session, struct wsx_collecting *collecting);
 void wsx_store_tell_setting(struct wsx_session *session, struct wsx_collecting *collecting);
 
 #endif

@@ -37,6 +37,79 @@ void wsx_state_stream_reset(struct wsx_session *session, bool from_server, uint6
     wsx_state_end(session, WSX_CAUSE_RESET);
 }
 
+void wsx_state_on_quic(struct wsx_session *session, uint32_t connection) {
+    session->transport_stream = connection;
+}
+
+/* So many pieces of a stream are remembered behind a hole: a sender fills it before it sends much
+ * more. */
+#define WSX_QUIC_PIECES 64
+
+/* How far the bytes of one direction of a QUIC stream are there. */
+struct wsx_quic_side {
+    uint64_t next;  /* all before it are there */
+    uint64_t final; /* the stream's length, UINT64_MAX = not known */
+    unsigned count; /* of pieces behind a hole */
+    struct {
+        uint64_t begin, end;
+    } piece[WSX_QUIC_PIECES];
+};
+
+static void quic_advance(struct wsx_quic_side *side) {
+    for (unsigned i = 0; i < side->count; i++) {
+        if (side->piece[i].begin > side->next)
+            continue;
+        side->next = MAX(side->next, side->piece[i].end);
+        side->piece[i] = side->piece[--side->count];
+        i = UINT_MAX; /* from the beginning */
+    }
+}
+
+void wsx_state_quic_piece(struct wsx_session *session, enum wsx_direction direction,
+                          uint64_t offset, uint64_t length, bool fin) {
+    struct wsx_quic_side *side = session->quic[direction];
+    if (session->end_packet)
+        return;
+    if (!side) {
+        side = session->quic[direction] = wmem_new0(wmem_file_scope(), struct wsx_quic_side);
+        side->next = offset;
+        side->final = UINT64_MAX;
+    }
+    if (fin)
+        side->final = offset + length;
+    if (side->count < WSX_QUIC_PIECES) {
+        side->piece[side->count].begin = offset;
+        side->piece[side->count++].end = offset + length;
+    }
+    quic_advance(side);
+    if (side->next >= side->final)
+        wsx_state_stream_fin(session, direction);
+}
+
+/* Bytes before what has come already, or before the stream's end, are missing. */
+static uint64_t quic_missing(const struct wsx_quic_side *side) {
+    uint64_t end = side->final == UINT64_MAX ? 0 : side->final;
+    for (unsigned i = 0; i < side->count; i++)
+        end = end ? MIN(end, side->piece[i].begin) : side->piece[i].begin;
+    return end > side->next ? end - side->next : 0;
+}
+
+void wsx_store_end_quic(struct wsx_session *session, struct wsx_collecting *collecting) {
+    for (int d = 0; d < 2; d++) {
+        uint64_t missing = session->quic[d] ? quic_missing(session->quic[d]) : 0;
+        if (!missing || !session->core)
+            continue;
+        struct wsx_finding_sink sink = {wsx_collect_finding, collecting};
+        struct wsx_note note = {.direction = d, .missing = missing};
+        wsx_report(&sink, WSX_RULE_STREAM_GAP, 0,
+                   "%" PRIu64 " bytes of the QUIC stream from its byte %" PRIu64
+                   " on; what is behind them is not read",
+                   missing, session->quic[d]->next + 1);
+        wsx_core_events.note(collecting, &note);
+        session->core->side[d].tail_unknown = true;
+    }
+}
+
 /* The first of the sessions that go with this one. */
 static struct wsx_session *first_companion(struct wsx_session *session) {
     return session->http == WSX_HTTP_1 ? session : wsx_store_carrier(session->conversation)->first;
@@ -119,7 +192,7 @@ static const char *setting_fault(const struct wsx_settings *settings, uint64_t v
 /* A fault is told in this packet where a session of the connection is there to hold it, else with
  * the next request. */
 void wsx_state_settings(packet_info *pinfo, const uint64_t *extended_connect) {
-    struct wsx_carrier *carrier = wsx_store_carrier_new(find_or_create_conversation(pinfo));
+    struct wsx_carrier *carrier = wsx_store_carrier_new(wsx_store_conversation(pinfo, true));
     struct wsx_settings *settings = &carrier->settings[sender_index(pinfo)];
     struct wsx_session *last = carrier->last;
     if (!settings->packet)

@@ -445,7 +445,7 @@ static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
     const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
     for (guint i = 0; handshakes && i < handshakes->len; i++)
         begin_direct(pinfo, session = g_ptr_array_index(handshakes, i));
-    if (!wsx_sessions_open && !session)
+    if (!wsx_sessions_open && !session && !wsx_state_has_unsettled(NULL))
         return;
     if (pinfo->ptype == PT_TCP) {
         struct wsx_session *of_packet =

@@ -1,0 +1,287 @@
+/*
+ * http3.c - WebSocket in the streams of HTTP/3 (RFC 9220), see http2.h. Neither HTTP/3's part of
+ * the tree nor Wireshark's call says which stream it is about: that is found by where the bytes lie
+ * in QUIC's STREAM frames, which also tell of ends and resets (core/quic.h). Next: http2.c for what
+ * is done with them.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "http2.h"
+
+#include "quic.h"
+
+/* RFC 9114 7.2, RFC 9000 20.1 and RFC 9114 8.1 */
+#define FRAME_SETTINGS 4
+#define NO_ERROR_OF_QUIC 0
+#define NO_ERROR_OF_HTTP3 0x100
+
+static int proto_quic = -1, proto_http3 = -1;
+
+/* Fields of Wireshark's QUIC and HTTP/3 dissectors. */
+static int id_connection = -1, id_type = -1, id_data = -1, id_name = -1, id_value = -1,
+           id_connect = -1;
+static const struct {
+    const char *name;
+    int *id;
+} wanted_fields[] = {
+    {"quic.connection.number", &id_connection},
+    {"http3.frame_type", &id_type},
+    {"http3.data", &id_data},
+    {"http3.header.header.name", &id_name},
+    {"http3.headers.header.value", &id_value},
+    {"http3.settings.extended_connect", &id_connect},
+};
+
+/* A QUIC frame of the packet. */
+struct piece {
+    struct wsx_quic_frame frame;
+    tvbuff_t *tvb; /* the decrypted QUIC packet */
+};
+
+struct h3_walk {
+    packet_info *pinfo;
+    proto_tree *tree; /* the packet's */
+    uint32_t connection;
+    wmem_array_t *pieces; /* struct piece */
+    /* the HTTP/3 frame under way */
+    bool begun, found; /* found: its stream is known */
+    uint64_t type, stream_id, connect;
+    bool connect_seen;
+    const char *name; /* of the header whose value comes next */
+    wmem_array_t *headers;
+    /* bytes put together from several packets, and the stream that they were found to be of */
+    tvbuff_t *joined;
+    uint64_t joined_stream;
+};
+
+/* ---- QUIC ---- */
+
+static void pieces_of(wmem_array_t *pieces, tvbuff_t *tvb) {
+    size_t length = tvb_captured_length(tvb), at = 0;
+    const uint8_t *bytes = length ? tvb_get_ptr(tvb, 0, (int)length) : NULL;
+    struct piece piece = {.tvb = tvb};
+    while (wsx_quic_next(bytes, length, &at, &piece.frame))
+        if (piece.frame.type != WSX_QUIC_OTHER)
+            wmem_array_append_one(pieces, piece);
+}
+
+/* The frames that count, of all QUIC packets that could be decrypted. */
+static wmem_array_t *pieces_of_packet(const packet_info *pinfo) {
+    wmem_array_t *pieces = wmem_array_new(pinfo->pool, sizeof(struct piece));
+    for (GSList *list = pinfo->data_src; list; list = list->next) {
+        char *name = wsx_data_source_name(list->data);
+        if (g_str_has_prefix(name, "Decrypted QUIC"))
+            pieces_of(pieces, get_data_source_tvb(list->data));
+        wmem_free(NULL, name);
+    }
+    return pieces;
+}
+
+static const struct piece *piece_at(wmem_array_t *pieces, unsigned i) {
+    return wmem_array_index(pieces, i);
+}
+
+/* ---- which stream ---- */
+
+static bool is_request_stream(const struct piece *piece) {
+    return piece->frame.type == WSX_QUIC_STREAM && (piece->frame.stream_id & 3) == 0;
+}
+
+/* How many bytes at the end of what was put together are the first ones of this frame's data. */
+static size_t overlap(tvbuff_t *joined, const struct piece *piece) {
+    size_t whole = tvb_captured_length(joined), most = MIN(whole, piece->frame.length);
+    if (!most)
+        return 0;
+    const uint8_t *end = tvb_get_ptr(joined, 0, (int)whole) + whole;
+    const uint8_t *begin = tvb_get_ptr(piece->tvb, (int)piece->frame.data, (int)most);
+    for (size_t n = most; n > 0; n--)
+        if (memcmp(end - n, begin, n) == 0)
+            return n;
+    return 0;
+}
+
+/* Of the packet's request streams the one whose data ends what was put together; the one that
+ * shares the most bytes, where there are several. */
+static const struct piece *piece_of_joined(wmem_array_t *pieces, tvbuff_t *joined) {
+    const struct piece *best = NULL;
+    size_t most = 0;
+    for (unsigned i = 0; i < wmem_array_get_count(pieces); i++) {
+        const struct piece *piece = piece_at(pieces, i);
+        size_t shared = is_request_stream(piece) ? overlap(joined, piece) : 0;
+        if (shared > most) {
+            most = shared;
+            best = piece;
+        }
+    }
+    return best;
+}
+
+/* The STREAM frame that byte `at` of a tvb lies in. */
+static const struct piece *piece_of_byte(wmem_array_t *pieces, const tvbuff_t *tvb, int at) {
+    for (unsigned i = 0; i < wmem_array_get_count(pieces); i++) {
+        const struct piece *piece = piece_at(pieces, i);
+        if (piece->tvb == tvb && piece->frame.type == WSX_QUIC_STREAM && at >= 0 &&
+            (size_t)at >= piece->frame.data &&
+            (size_t)at < piece->frame.data + piece->frame.length)
+            return piece;
+    }
+    return NULL;
+}
+
+/* Where an HTTP/3 frame lies tells its stream. */
+static bool find_stream(struct h3_walk *walk, const field_info *info) {
+    const struct piece *piece = piece_of_byte(walk->pieces, info->ds_tvb, info->start);
+    if (piece) {
+        walk->stream_id = piece->frame.stream_id;
+        return true;
+    }
+    if (walk->joined != info->ds_tvb) {
+        piece = piece_of_joined(walk->pieces, info->ds_tvb);
+        if (!piece)
+            return false;
+        walk->joined = info->ds_tvb;
+        walk->joined_stream = piece->frame.stream_id;
+    }
+    walk->stream_id = walk->joined_stream;
+    return true;
+}
+
+/* ---- HTTP/3 ---- */
+
+static void frame_end(struct h3_walk *walk) {
+    packet_info *pinfo = walk->pinfo;
+    if (!walk->begun)
+        return;
+    walk->begun = false;
+    if (walk->type == FRAME_SETTINGS)
+        wsx_state_settings(pinfo, walk->connect_seen ? &walk->connect : NULL);
+    if (!walk->found || !wmem_array_get_count(walk->headers))
+        return;
+    wsx_stream_headers(pinfo, WSX_HTTP_3, walk->stream_id, walk->headers, true);
+    struct wsx_session *session = wsx_state_find_stream(pinfo, walk->stream_id);
+    if (session)
+        wsx_state_on_quic(session, walk->connection);
+}
+
+static void frame_begin(struct h3_walk *walk, field_info *info) {
+    frame_end(walk);
+    walk->begun = true;
+    walk->type = wsx_field_uint64(info);
+    walk->found = find_stream(walk, info);
+    walk->connect_seen = false;
+    walk->name = NULL;
+    walk->headers = wmem_array_new(walk->pinfo->pool, sizeof(struct wsx_header));
+}
+
+static void see_header(struct h3_walk *walk, const char *value) {
+    struct wsx_header header = {walk->name, value};
+    if (walk->name)
+        wmem_array_append_one(walk->headers, header);
+    walk->name = NULL;
+}
+
+static void see_http3(struct h3_walk *walk, field_info *info) {
+    int id = info->hfinfo->id;
+    if (id == id_type) {
+        frame_begin(walk, info);
+    } else if (!walk->begun) {
+        return;
+    } else if (id == id_name) {
+        walk->name = wsx_field_string(info);
+    } else if (id == id_value) {
+        see_header(walk, wsx_field_string(info));
+    } else if (id == id_connect) {
+        walk->connect = wsx_field_uint64(info);
+        walk->connect_seen = true;
+    } else if (id == id_data && walk->found && info->length > 0 && !WSX_STREAMS_ARE_CALLED) {
+        wsx_stream_data(tvb_new_subset_length(info->ds_tvb, info->start, info->length), walk->pinfo,
+                        walk->tree, walk->stream_id);
+    }
+}
+
+/* ---- ends ---- */
+
+static void close_connection(packet_info *pinfo, uint64_t code) {
+    struct wsx_session *session = wsx_state_find(pinfo);
+    bool orderly = code == NO_ERROR_OF_QUIC || code == NO_ERROR_OF_HTTP3;
+    if (session && session->http == WSX_HTTP_3)
+        wsx_state_carrier_end(session, orderly ? WSX_CAUSE_FIN : WSX_CAUSE_RST);
+}
+
+/* Behind everything that the packet brought: which streams have come to their end. */
+static void end_streams(packet_info *pinfo, wmem_array_t *pieces) {
+    for (unsigned i = 0; i < wmem_array_get_count(pieces); i++) {
+        const struct wsx_quic_frame *frame = &piece_at(pieces, i)->frame;
+        if (frame->type == WSX_QUIC_CONNECTION_CLOSE) {
+            close_connection(pinfo, frame->code);
+            continue;
+        }
+        struct wsx_session *session = wsx_state_find_stream(pinfo, frame->stream_id);
+        if (!session)
+            continue;
+        enum wsx_direction direction = wsx_state_stream_direction(session, pinfo);
+        if (frame->type == WSX_QUIC_STREAM)
+            wsx_state_quic_piece(session, direction, frame->offset, frame->length, frame->fin);
+        else
+            wsx_state_stream_reset(session, direction == WSX_SERVER_TO_CLIENT, frame->code);
+    }
+}
+
+/* ---- the tree and the call ---- */
+
+static void walk_nodes(struct h3_walk *walk, const proto_node *parent) {
+    for (proto_node *node = parent->first_child; node; node = node->next) {
+        field_info *info = PNODE_FINFO(node);
+        if (info) {
+            if (info->hfinfo->id == id_connection)
+                walk->connection = wsx_field_uint(info);
+            see_http3(walk, info);
+        }
+        walk_nodes(walk, node);
+    }
+}
+
+static void walk_packet(packet_info *pinfo, proto_tree *tree, wmem_array_t *pieces) {
+    struct h3_walk walk = {.pinfo = pinfo, .tree = tree, .pieces = pieces};
+    for (proto_node *node = tree->first_child; node; node = node->next) {
+        const field_info *info = PNODE_FINFO(node);
+        if (!info || info->hfinfo->id == proto_quic || info->hfinfo->id == proto_http3)
+            walk_nodes(&walk, node);
+    }
+    frame_end(&walk);
+}
+
+void wsx_http3_walk(packet_info *pinfo, proto_tree *tree) {
+    if (!tree && !wsx_sessions_open)
+        return;
+    wmem_array_t *pieces = pieces_of_packet(pinfo);
+    if (tree)
+        walk_packet(pinfo, tree, pieces);
+    end_streams(pinfo, pieces);
+}
+
+bool wsx_http3_stream_of_call(tvbuff_t *tvb, packet_info *pinfo, uint64_t *stream_id) {
+    wmem_array_t *pieces = pieces_of_packet(pinfo);
+    tvbuff_t *source = tvb_get_ds_tvb(tvb);
+    const struct piece *piece = piece_of_byte(pieces, source, tvb_raw_offset(tvb));
+    if (!piece)
+        piece = piece_of_joined(pieces, source);
+    if (piece)
+        *stream_id = piece->frame.stream_id;
+    return piece != NULL;
+}
+
+/* ---- registration ---- */
+
+void wsx_http3_want(GArray *wanted) {
+    for (unsigned i = 0; i < G_N_ELEMENTS(wanted_fields); i++)
+        if (*wanted_fields[i].id > 0)
+            g_array_append_val(wanted, *wanted_fields[i].id);
+}
+
+void wsx_http3_handoff(void) {
+    proto_quic = proto_get_id_by_filter_name("quic");
+    proto_http3 = proto_get_id_by_filter_name("http3");
+    for (unsigned i = 0; i < G_N_ELEMENTS(wanted_fields); i++)
+        *wanted_fields[i].id = proto_registrar_get_id_byname(wanted_fields[i].name);
+}
