@@ -360,7 +360,7 @@ int wsx_http2_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const
     if (found)
         session = wsx_state_first_pass(pinfo) ? session_of_call(pinfo, info, stream_id)
                                               : wsx_state_find_stream(pinfo, stream_id);
-    if (session)
+    if (session && tvb_captured_length(tvb)) /* an empty DATA frame has no record */
         take(tvb, pinfo, tree, session);
     return (int)tvb_captured_length(tvb);
 }
