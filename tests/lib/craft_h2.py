@@ -1,0 +1,63 @@
+"""HTTP/2 connections made by hand, without TLS: see craft.py. Headers are sent without compression.
+
+    h = Http2(); h.request(1); h.response(1); h.data(SERVER, 1, frame(1, b"hello")); h.save(path)
+
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+import struct
+
+import craft
+from craft import CLIENT, SERVER
+
+DATA, HEADERS, RST_STREAM, SETTINGS, GOAWAY = 0, 1, 3, 4, 7
+END_STREAM, ACKNOWLEDGED, END_HEADERS = 1, 1, 4
+EXTENDED_CONNECT = 8
+CANCEL = 8
+
+REQUEST = ((b":method", b"CONNECT"), (b":protocol", b"websocket"), (b":scheme", b"http"),
+           (b":path", b"/chat"), (b":authority", b"server.example.com"),
+           (b"sec-websocket-version", b"13"))
+
+
+def literal(name, value):
+    """RFC 7541 6.2.2, a literal without indexing; both shorter than 127 bytes."""
+    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+
+def h2_frame(kind, stream, payload=b"", flags=0):
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+class Http2(craft.Conversation):
+    def __init__(self, server_settings=((EXTENDED_CONNECT, 1),)):
+        super().__init__()
+        self.packet(CLIENT, craft.SYN)
+        self.packet(SERVER, craft.SYN | craft.ACK)
+        self.packet(CLIENT, craft.ACK)
+        self.client(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + h2_frame(SETTINGS, 0))
+        self.settings(server_settings)
+        self.client(h2_frame(SETTINGS, 0, flags=ACKNOWLEDGED))
+
+    def settings(self, pairs):
+        self.server(h2_frame(SETTINGS, 0, b"".join(struct.pack(">HI", *p) for p in pairs)))
+
+    def headers(self, side, stream, fields, flags=0):
+        block = b"".join(literal(*field) for field in fields)
+        self.send(side, h2_frame(HEADERS, stream, block, END_HEADERS | flags))
+
+    def request(self, stream, fields=REQUEST):
+        self.headers(CLIENT, stream, fields)
+
+    def response(self, stream, status=b"200", flags=0):
+        self.headers(SERVER, stream, ((b":status", status),), flags)
+
+    def data(self, side, stream, payload=b"", flags=0):
+        self.send(side, h2_frame(DATA, stream, payload, flags))
+
+    def reset(self, side, stream, code=CANCEL):
+        self.send(side, h2_frame(RST_STREAM, stream, struct.pack(">I", code)))
+
+    def finish(self):
+        self.packet(CLIENT, craft.FIN | craft.ACK)
+        self.packet(SERVER, craft.FIN | craft.ACK)
+        self.packet(CLIENT, craft.ACK)
