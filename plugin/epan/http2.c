@@ -94,9 +94,11 @@ static struct wsx_call *feed(tvbuff_t *tvb, packet_info *pinfo, struct wsx_sessi
     const uint8_t *bytes = captured ? tvb_get_ptr(tvb, 0, (int)captured) : NULL;
     if (!captured)
         return NULL;
-    if (session->core)
-        return wsx_state_feed(pinfo, session, call_tvb, bytes, captured, length, direction,
-                              session->core->side[direction].stream.next, 0);
+    if (session->core) {
+        uint64_t offset = wsx_state_stream_offset(session, direction);
+        return wsx_state_feed(pinfo, session, call_tvb, bytes, captured, length, direction, offset,
+                              offset);
+    }
     if (!session->response_packet && !session->cause)
         wsx_state_early(pinfo, session, direction, 0, bytes, captured, length);
     return NULL;
@@ -245,6 +247,8 @@ static void hint(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
 
 void wsx_http2_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
     bool http2 = has_layer(pinfo, proto_http2);
+    if (wsx_state_first_pass(pinfo))
+        wsx_state_carrier_look(pinfo);
     if (WSX_HTTP3_IS_DISSECTED && (wsx_over_http2 || WSX_STREAMS_ARE_CALLED) &&
         wsx_state_first_pass(pinfo) && has_layer(pinfo, proto_quic))
         wsx_http3_walk(pinfo, wsx_over_http2 ? tree : NULL);
@@ -357,6 +361,8 @@ int wsx_http2_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const
     bool found = info->http_version == 2 ? http2_stream_of_call(tvb, &stream_id)
                                          : wsx_http3_stream_of_call(tvb, pinfo, &stream_id);
     struct wsx_session *session = NULL;
+    if (wsx_state_first_pass(pinfo))
+        wsx_state_carrier_look(pinfo);
     if (found)
         session = wsx_state_first_pass(pinfo) ? session_of_call(pinfo, info, stream_id)
                                               : wsx_state_find_stream(pinfo, stream_id);

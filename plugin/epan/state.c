@@ -665,7 +665,7 @@ static void judge_end(struct wsx_session *session, struct wsx_collecting *collec
         wsx_store_judge_reset(session, &sink);
     if (session->opened)
         wsx_connection_judge_end(session->core, collecting->pinfo->num, collecting);
-    else if (session->cause != WSX_CAUSE_REFUSED)
+    else if (session->cause != WSX_CAUSE_REFUSED && !session->lossy[WSX_SERVER_TO_CLIENT])
         wsx_report(&sink, WSX_RULE_HS_UNANSWERED, session->request_packet,
                    "the request of packet %u", session->request_packet);
 }

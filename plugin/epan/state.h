@@ -109,6 +109,8 @@ struct wsx_session {
         uint64_t code;
     } reset;                     /* HTTP/2 and HTTP/3: the stream was reset */
     struct wsx_quic_side *quic[2]; /* HTTP/3 */
+    bool hole[2];                  /* HTTP/2: bytes may be missing before those that come next */
+    bool lossy[2];                 /* that was so once */
     const char *setting_finding; /* of h2-setting-withdrawn, to be told in this packet */
     unsigned early_count[2];
     int64_t early_since[2]; /* time of the first of these */
@@ -261,6 +263,11 @@ bool wsx_state_stream_is_open(const struct wsx_session *session, const packet_in
 void wsx_state_stream_fin(struct wsx_session *session, enum wsx_direction direction);
 /* The stream was reset. */
 void wsx_state_stream_reset(struct wsx_session *session, bool from_server, uint64_t code);
+/* Looks whether TCP lost bytes right before this packet: they may have been of any stream that it
+ * carries. Before the packet's bytes are fed. */
+void wsx_state_carrier_look(packet_info *pinfo);
+/* Where the bytes that come next stand: behind what came, or behind a hole. */
+uint64_t wsx_state_stream_offset(struct wsx_session *session, enum wsx_direction direction);
 /* The stream is of this QUIC connection, by Wireshark's number. */
 void wsx_state_on_quic(struct wsx_session *session, uint32_t connection);
 /* A QUIC STREAM frame; fin: its last byte is the direction's last. Frames may come in any order: the

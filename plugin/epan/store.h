@@ -71,6 +71,7 @@ struct wsx_kept {
 struct wsx_carrier {
     struct wsx_session *latest;
     /* HTTP/2 and HTTP/3: */
+    uint32_t looked; /* packet: see wsx_state_carrier_look */
     wmem_map_t *streams;              /* uint64_t to struct wsx_session */
     struct wsx_session *first, *last; /* the same, by number */
     struct wsx_settings {

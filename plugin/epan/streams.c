@@ -110,6 +110,37 @@ void wsx_store_end_quic(struct wsx_session *session, struct wsx_collecting *coll
     }
 }
 
+void wsx_state_carrier_look(packet_info *pinfo) {
+    if (!wsx_sessions_open || pinfo->ptype != PT_TCP)
+        return;
+    struct wsx_session *session = wsx_state_find(pinfo);
+    if (!session || session->http != WSX_HTTP_2 || !session->tcp || !session->tcp->ta ||
+        !(session->tcp->ta->flags & WSX_TCP_LOST_SEGMENT))
+        return;
+    struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
+    if (carrier->looked == pinfo->num)
+        return;
+    carrier->looked = pinfo->num;
+    enum wsx_direction direction = wsx_state_direction(session, pinfo);
+    for (session = carrier->first; session; session = session->next_stream) {
+        session->hole[direction] = session->lossy[direction] = true;
+        if (session->core)
+            session->core->side[direction].tail_unknown = true;
+    }
+}
+
+/* How many bytes of the stream are missing is not known. The hole is made one byte longer than what
+ * the frame under way lacks, so that framing is searched for. */
+uint64_t wsx_state_stream_offset(struct wsx_session *session, enum wsx_direction direction) {
+    const struct wsx_stream *stream = &session->core->side[direction].stream;
+    uint64_t done, whole;
+    if (!session->hole[direction])
+        return stream->next;
+    session->hole[direction] = false;
+    uint64_t lacks = wsx_stream_pending(stream, &done, &whole) && whole > done ? whole - done : 0;
+    return stream->next + lacks + 1;
+}
+
 /* The first of the sessions that go with this one. */
 static struct wsx_session *first_companion(struct wsx_session *session) {
     return session->http == WSX_HTTP_1 ? session : wsx_store_carrier(session->conversation)->first;
