@@ -14,6 +14,7 @@
 #include <epan/show_exception.h>
 
 const struct wsx_app_protocol *const wsx_apps[] = {
+    &wsx_stomp_app,
     NULL,
 };
 

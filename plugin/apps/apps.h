@@ -63,6 +63,8 @@ struct wsx_app_protocol {
     void (*handoff)(void);
 };
 
+extern const struct wsx_app_protocol wsx_stomp_app;
+
 /* ---- what was read ---- */
 
 enum wsx_app_role {
