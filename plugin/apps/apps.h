@@ -63,7 +63,7 @@ struct wsx_app_protocol {
     void (*handoff)(void);
 };
 
-extern const struct wsx_app_protocol wsx_stomp_app;
+extern const struct wsx_app_protocol wsx_stomp_app, wsx_engineio_app, wsx_socketio_app;
 
 /* ---- what was read ---- */
 
