@@ -17,6 +17,8 @@ const struct wsx_app_protocol *const wsx_apps[] = {
     &wsx_stomp_app,
     &wsx_engineio_app,
     &wsx_socketio_app,
+    &wsx_signalr_app,
+    &wsx_sockjs_app,
     NULL,
 };
 

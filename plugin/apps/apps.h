@@ -63,7 +63,8 @@ struct wsx_app_protocol {
     void (*handoff)(void);
 };
 
-extern const struct wsx_app_protocol wsx_stomp_app, wsx_engineio_app, wsx_socketio_app;
+extern const struct wsx_app_protocol wsx_stomp_app, wsx_engineio_app, wsx_socketio_app,
+    wsx_signalr_app, wsx_sockjs_app;
 
 /* ---- what was read ---- */
 
