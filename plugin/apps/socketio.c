@@ -243,15 +243,16 @@ static void draw_packet(proto_tree *tree, tvbuff_t *tvb, int at, packet_info *pi
 /* ---- what a packet is ---- */
 
 static void set_role(struct wsx_app *app, const struct packet *packet,
-                     struct wsx_app_event *event) {
+                     struct wsx_app_event *event, wmem_allocator_t *pool) {
     if (is_event(packet)) {
         event->role = packet->id ? WSX_APP_REQUEST : WSX_APP_ALONE;
     } else if (is_ack(packet)) {
         event->role = packet->id ? WSX_APP_ANSWER : WSX_APP_ALONE;
     } else {
-        /* the id of a connect is its namespace; before version 4 the server connects "/" unasked */
+        /* the id of a connect is its namespace, up to version 2 without the query that the client
+         * sends behind it; up to then the server connects "/" unasked */
         event->space = "connect";
-        event->id = packet->name_space;
+        event->id = wmem_strndup(pool, packet->name_space, strcspn(packet->name_space, "?"));
         event->silent_id = true;
         event->name = packet->name_space;
         if (packet->type == DISCONNECT)
@@ -264,6 +265,13 @@ static void set_role(struct wsx_app *app, const struct packet *packet,
     }
     event->space = packet->name_space;
     event->id = packet->id;
+}
+
+/* First pass: the event's, or that of the event that an ack answers. */
+static const char *name_of(const struct wsx_app *app, const struct wsx_app_event *event) {
+    const struct wsx_app_unit *request =
+        event->role == WSX_APP_ANSWER ? wsx_app_request_of(app, event->space, event->id) : NULL;
+    return event->name ? event->name : request ? request->name : NULL;
 }
 
 void wsx_socketio_text(struct wsx_app *app, tvbuff_t *tvb, int at, packet_info *pinfo,
@@ -281,12 +289,12 @@ void wsx_socketio_text(struct wsx_app *app, tvbuff_t *tvb, int at, packet_info *
         wsx_app_report(app, pinfo, tvb, tree, &event);
         return;
     }
-    set_role(app, &packet, &event);
+    set_role(app, &packet, &event, pinfo->pool);
     struct wsx_value name = event_name(&packet);
     if (name.type != WSX_ABSENT)
         event.name = wsx_value_text(pinfo->pool, &name, WSX_VALUE_LINE);
     if (app->first_pass)
-        event.kept = open_event(app, &packet, event.name, pinfo->pool);
+        event.kept = open_event(app, &packet, name_of(app, &event), pinfo->pool);
     draw_packet(tree, tvb, at, pinfo, top, &packet);
     draw_event(tree, tvb, pinfo, app->first_pass ? NULL : wsx_app_kept(app));
     if (packet.type == CONNECT_ERROR)
