@@ -74,6 +74,7 @@ struct saved {
     guint32 desegment_len;
     guint16 want_pdu_tracking;
     guint32 bytes_until_next_pdu;
+    guint32 match_uint;
     bool use_conversation;
     struct conversation_addr_port_endpoints *conversation;
 };
@@ -86,6 +87,7 @@ static void save(const packet_info *pinfo, struct saved *saved) {
                             .desegment_len = pinfo->desegment_len,
                             .want_pdu_tracking = pinfo->want_pdu_tracking,
                             .bytes_until_next_pdu = pinfo->bytes_until_next_pdu,
+                            .match_uint = pinfo->match_uint,
                             .use_conversation = pinfo->use_conv_addr_port_endpoints,
                             .conversation = pinfo->conv_addr_port_endpoints};
 }
@@ -98,6 +100,7 @@ static void restore(packet_info *pinfo, const struct saved *saved) {
     pinfo->desegment_len = saved->desegment_len;
     pinfo->want_pdu_tracking = saved->want_pdu_tracking;
     pinfo->bytes_until_next_pdu = saved->bytes_until_next_pdu;
+    pinfo->match_uint = saved->match_uint;
     pinfo->use_conv_addr_port_endpoints = saved->use_conversation;
     pinfo->conv_addr_port_endpoints = saved->conversation;
 }
@@ -111,6 +114,7 @@ static void use_own_conversation(const struct wsx_item *item, packet_info *pinfo
     address *server = from_client ? &pinfo->dst : &pinfo->src;
     conversation_set_conv_addr_port_endpoints(pinfo, client, server, CONVERSATION_NONE,
                                               item->session->number, 0x57530000);
+    pinfo->match_uint = item->session->server_port; /* SSH takes it for the server's */
 }
 
 /* Our own text in the Info column stays, whatever the dissector does with the column. */

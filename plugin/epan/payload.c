@@ -49,13 +49,19 @@ static const struct {
     {"xml", "xml"},
 };
 
-/* Those that see the messages of a direction as one stream of bytes. */
-static const char *const stream_dissectors[] = {"mqtt", "amqp", "vnc",  "tns",  "opcua", "tls",
-                                                "ssh",  "http", "bfcp", "http-over-tcp"};
+/* Ports of dissectors that some versions register without a name. */
+static const struct {
+    const char *dissector;
+    uint32_t port;
+} known_ports[] = {{"vnc", 5900}, {"tns", 1521}, {"irc", 6667}, {"msrp", 2855}};
+
+/* Protocols (by filter name) that see the messages of a direction as one stream of bytes. */
+static const char *const stream_protocols[] = {"mqtt", "amqp", "vnc",  "tns", "opcua",
+                                               "tls",  "ssh",  "http", "bfcp"};
 
 /* What is only asked for by its own token and costs something to draw: without a tree it is not
  * called. */
-static const char *const tree_dissectors[] = {"json", "cbor", "msgpack", "protobuf", "xml"};
+static const char *const tree_protocols[] = {"json", "cbor", "msgpack", "protobuf", "xml"};
 
 static bool is_among(const char *name, const char *const names[], size_t count) {
     for (size_t i = 0; name && i < count; i++)
@@ -262,17 +268,23 @@ static const struct wsx_app_protocol *app_by_dissector(const char *dissector) {
 static struct wsx_choice choice_of_handle(dissector_handle_t handle) {
     struct wsx_choice choice = {.handle = handle};
     const char *name = handle ? dissector_handle_get_dissector_name(handle) : NULL;
+    int index = handle ? dissector_handle_get_protocol_index(handle) : -1;
+    const char *protocol = index > 0 ? proto_get_protocol_filter_name(index) : NULL;
     choice.app = app_by_dissector(name);
     if (choice.app)
         choice.mode = choice.app->mode;
-    else if (is_among(name, stream_dissectors, array_length(stream_dissectors)))
+    else if (is_among(protocol, stream_protocols, array_length(stream_protocols)))
         choice.mode = WSX_MODE_STREAM;
-    choice.tree_only = is_among(name, tree_dissectors, array_length(tree_dissectors));
+    choice.tree_only = is_among(protocol, tree_protocols, array_length(tree_protocols));
     return choice;
 }
 
 static struct wsx_choice choice_by_name(const char *dissector) {
-    return choice_of_handle(find_dissector(dissector));
+    dissector_handle_t handle = find_dissector(dissector);
+    for (size_t i = 0; !handle && i < array_length(known_ports); i++)
+        if (strcmp(known_ports[i].dissector, dissector) == 0)
+            handle = dissector_get_default_uint_handle("tcp.port", known_ports[i].port);
+    return choice_of_handle(handle);
 }
 
 /* The table that the user filled comes before everything. */
