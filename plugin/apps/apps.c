@@ -125,7 +125,9 @@ static struct wsx_app_message *message_of(const struct wsx_item *item, packet_in
 }
 
 void wsx_app_taken(const struct wsx_item *item, packet_info *pinfo, const char *protocol) {
-    message_of(item, pinfo)->protocol = protocol;
+    struct wsx_app_message *message = message_of(item, pinfo);
+    if (!message->protocol) /* the innermost one reported before */
+        message->protocol = protocol;
 }
 
 void wsx_app_begin(struct wsx_app *app, const struct wsx_item *item, packet_info *pinfo,
