@@ -45,6 +45,9 @@ struct replay {
     size_t before_length;
     bool waits; /* the whole message only continues a unit */
     const struct span *continues, *begins;
+    /* with a framer: lengths of the calls, and whether what is left went as it came */
+    wmem_array_t *calls;
+    bool unframed;
 };
 
 static wmem_map_t *deliveries; /* struct wsx_session to struct wsx_delivery */
@@ -171,6 +174,67 @@ static int call_all(const struct wsx_choice *choice, struct wsx_app *app, tvbuff
 
 /* ---- streams ---- */
 
+/* One call of a framed unit. */
+static void call_unit(const struct wsx_choice *choice, struct wsx_app *app, tvbuff_t *tvb, int at,
+                      size_t length, packet_info *pinfo, proto_tree *top) {
+    struct wsx_choice whole = *choice;
+    bool threw;
+    whole.mode = WSX_MODE_UNITS;
+    call(&whole, app, tvb_new_subset_length(tvb, at, (int)length), pinfo, top, &threw);
+}
+
+/* What no framer cuts, from `at` on; as call_all. */
+static int call_rest(const struct wsx_choice *choice, struct wsx_app *app, tvbuff_t *tvb, int at,
+                     packet_info *pinfo, proto_tree *top, uint32_t *need) {
+    int rest = call_all(choice, app, at ? tvb_new_subset_remaining(tvb, at) : tvb, pinfo, top, need);
+    return rest < 0 && !at ? -1 : at + MAX(rest, 0);
+}
+
+/* First pass: as call_all, with the choice's framer; notes what it did. */
+static int call_framed(struct wsx_delivery *delivery, const struct wsx_choice *choice,
+                       struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo, proto_tree *top,
+                       struct replay *replay, uint32_t *need) {
+    int length = (int)tvb_captured_length(tvb), at = 0;
+    replay->calls = wmem_array_sized_new(wsx_store_scope(), sizeof(size_t), 1);
+    keep_columns(pinfo);
+    while (at < length) {
+        size_t wanted;
+        size_t unit =
+            choice->framer(&delivery->framing, app->direction,
+                           tvb_get_ptr(tvb, at, length - at), (size_t)(length - at), &wanted);
+        if (unit == WSX_UNFRAMED) {
+            replay->unframed = true;
+            return call_rest(choice, app, tvb, at, pinfo, top, need);
+        }
+        if (!unit) {
+            size_t there = (size_t)(length - at);
+            *need = wanted > there && wanted - there < NEED_NUMBER_MAX ? (uint32_t)(wanted - there)
+                                                                       : NEED_NUMBER_MAX;
+            return at;
+        }
+        wmem_array_append_one(replay->calls, unit);
+        call_unit(choice, app, tvb, at, unit, pinfo, top);
+        at += (int)unit;
+    }
+    *need = 0;
+    return length;
+}
+
+/* Later passes: the same calls. */
+static void call_again(const struct wsx_choice *choice, struct wsx_app *app, tvbuff_t *tvb,
+                       packet_info *pinfo, proto_tree *top, const struct replay *replay) {
+    int at = 0;
+    uint32_t need;
+    keep_columns(pinfo);
+    for (unsigned i = 0; i < wmem_array_get_count(replay->calls); i++) {
+        size_t unit = *(size_t *)wmem_array_index(replay->calls, i);
+        call_unit(choice, app, tvb, at, unit, pinfo, top);
+        at += (int)unit;
+    }
+    if (replay->unframed)
+        call_rest(choice, app, tvb, at, pinfo, top, &need);
+}
+
 static void rest_drop(struct wsx_rest *rest) {
     if (rest->bytes && !rest->shared)
         wmem_free(wmem_file_scope(), rest->bytes);
@@ -296,7 +360,8 @@ static bool stream_first_pass(struct wsx_delivery *delivery, const struct wsx_ch
     tvbuff_t *seen = rest->length ? put_together(item, rest->bytes, rest->length, tvb, pinfo, top)
                                   : tvb;
     uint32_t need;
-    int at = call_all(choice, app, seen, pinfo, top, &need);
+    int at = choice->framer ? call_framed(delivery, choice, app, seen, pinfo, top, replay, &need)
+                            : call_all(choice, app, seen, pinfo, top, &need);
     rest_update(rest, replay, item, seen, MAX(at, 0), need);
     draw_links(replay, tvb, payload_tree);
     return at >= 0;
@@ -318,13 +383,24 @@ static bool stream_later(struct wsx_delivery *delivery, const struct wsx_choice 
                                                           replay->before_length, tvb, pinfo, top)
                                            : tvb;
     uint32_t need;
-    return call_all(choice, app, seen, pinfo, top, &need) >= 0;
+    if (!replay->calls)
+        return call_all(choice, app, seen, pinfo, top, &need) >= 0;
+    call_again(choice, app, seen, pinfo, top, replay);
+    return true;
 }
 
 void wsx_deliver_gap(struct wsx_delivery *delivery, const struct wsx_item *item,
                      packet_info *pinfo) {
     if (wsx_state_first_pass(pinfo))
         rest_drop(delivery->rest[item->direction]);
+}
+
+void wsx_deliver_seed(struct wsx_delivery *delivery, const struct wsx_item *item,
+                      const uint8_t *head, size_t length) {
+    struct wsx_rest *rest = delivery->rest[item->direction];
+    rest_drop(rest);
+    rest_append(rest, head, length);
+    rest->message = item->message_index - 1;
 }
 
 /* ---- all three ---- */

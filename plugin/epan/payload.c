@@ -22,7 +22,7 @@ static bool any_heuristics;
 static dissector_handle_t lines_handle, sip_handle;
 
 /* Messages of a direction whose first bytes are looked at, where nothing else tells. */
-#define SNIFFED_MESSAGES 8u
+#define SNIFFED_MESSAGES 16u
 
 /* ---- what Wireshark has ---- */
 
@@ -275,6 +275,7 @@ static struct wsx_choice choice_of_handle(dissector_handle_t handle) {
         choice.mode = choice.app->mode;
     else if (is_among(protocol, stream_protocols, array_length(stream_protocols)))
         choice.mode = WSX_MODE_STREAM;
+    choice.framer = wsx_framer_of(protocol);
     choice.tree_only = is_among(protocol, tree_protocols, array_length(tree_protocols));
     return choice;
 }
@@ -348,14 +349,42 @@ static struct wsx_delivery *delivery_of(const struct wsx_session *session) {
     return delivery;
 }
 
+/* The direction's first bytes, when all came in binary messages too short to tell. */
+static void keep_head(struct wsx_delivery *delivery, const struct wsx_item *item,
+                      const uint8_t *bytes, size_t length) {
+    unsigned *kept = &delivery->head_length[item->direction];
+    bool first = delivery->sniffed[item->direction] == 1;
+    if (item->message->text || (!first && !*kept) || *kept + length > WSX_HEAD_BYTES) {
+        *kept = 0;
+        return;
+    }
+    memcpy(delivery->head[item->direction] + *kept, bytes, length);
+    *kept += (unsigned)length;
+}
+
 /* First pass: looks at the first bytes. */
-static void sniff(struct wsx_delivery *delivery, const struct wsx_item *item, tvbuff_t *tvb) {
-    unsigned length = tvb_captured_length(tvb);
+static void sniff(struct wsx_delivery *delivery, const struct wsx_item *item, tvbuff_t *tvb,
+                  wmem_allocator_t *pool) {
+    size_t length = tvb_captured_length(tvb);
     if (delivery->second.handle || delivery->sniffed[item->direction] >= SNIFFED_MESSAGES)
         return;
     delivery->sniffed[item->direction]++;
-    delivery->second =
-        choice_by_bytes(item, tvb_get_ptr(tvb, 0, (int)length), length);
+    const uint8_t *bytes = tvb_get_ptr(tvb, 0, (int)length);
+    const uint8_t *head = delivery->head[item->direction];
+    unsigned before = delivery->head_length[item->direction];
+    delivery->second = choice_by_bytes(item, bytes, length);
+    if (!delivery->second.handle && before && !item->message->text) {
+        uint8_t *both = wmem_alloc(pool, before + length);
+        memcpy(both, head, before);
+        memcpy(both + before, bytes, length);
+        struct wsx_choice choice = choice_by_bytes(item, both, before + length);
+        if (choice.mode == WSX_MODE_STREAM) {
+            delivery->second = choice;
+            wsx_deliver_seed(delivery, item, head, before);
+        }
+    }
+    if (!delivery->second.handle)
+        keep_head(delivery, item, bytes, length);
     delivery->since_packet = item->packet;
     delivery->since_direction = item->direction;
     delivery->since_message = item->message_index;
@@ -415,7 +444,7 @@ static bool dissect_by_choice(const struct wsx_item *item, tvbuff_t *tvb, packet
     if (any_heuristics && wsx_deliver_heuristic(heuristics, item, tvb, pinfo, top))
         return true;
     if (wsx_state_first_pass(pinfo) && !delivery->first.handle)
-        sniff(delivery, item, tvb);
+        sniff(delivery, item, tvb, pinfo->pool);
     if (!delivery->second.handle || !is_chosen(delivery, item) ||
         (delivery->second.tree_only && !top))
         return false;

@@ -220,6 +220,26 @@ def cut_mqtt(env):
     return problems
 
 
+def cut_rfb(env):
+    """Each piece of the handshake whole, cut at every byte, and byte by byte."""
+    names = ["vnc.server_proto_ver", "vnc.client_proto_ver", "vnc.security_type", "vnc.desktop_name",
+             "vnc.width", "vnc.client_set_encodings_encoding_type", "vnc.num_security_types"]
+    longest = max(len(piece) for _, piece in rfb_session())
+    talks = []
+    for at in range(longest + 1):
+        talk = Talk(b"binary", port=50001 + at)
+        for side, piece in rfb_session():
+            for part in (piece[:at], piece[at:]) if at < longest else [piece[i:i + 1] for i in range(len(piece))]:
+                if part:
+                    talk.send(side, part)
+        talks.append(talk)
+    capture, problems = together(env, talks), []
+    for options in ((), ("-2",)):
+        for name in names:
+            same_for_all(by_stream(env, capture, name, options), len(talks), problems)
+    return problems
+
+
 def cut_stomp(env):
     client = (b"SEND\ndestination:/q\ncontent-length:7\n\nab\0cd\0e\0\n"
               b"SEND\ndestination:/x\\ny\nreceipt:7\n\nplain\0")
@@ -363,7 +383,7 @@ def tests(env):
         yield f"apps1:count:{name}", lambda name=name: count_test(env, name)
     for name in MIDSTREAM:
         yield f"apps1:mid:{name}", lambda name=name: mid_test(env, name)
-    for name, test in (("cut:mqtt", cut_mqtt), ("cut:stomp", cut_stomp), ("tunnels", tunnels),
+    for name, test in (("cut:mqtt", cut_mqtt), ("cut:rfb", cut_rfb), ("cut:stomp", cut_stomp), ("tunnels", tunnels),
                        ("user_table", user_table), ("exceptions", exceptions_end),
                        ("repeated_ids", repeated_ids), ("attachments", attachments),
                        ("stomp_in_sockjs", stomp_in_sockjs), ("malformed", malformed)):
