@@ -441,14 +441,14 @@ static bool dissect_by_choice(const struct wsx_item *item, tvbuff_t *tvb, packet
     if (delivery->first.handle &&
         wsx_deliver(delivery, &delivery->first, item, tvb, pinfo, top, payload_tree))
         return true;
-    if (any_heuristics && wsx_deliver_heuristic(heuristics, item, tvb, pinfo, top))
-        return true;
     if (wsx_state_first_pass(pinfo) && !delivery->first.handle)
         sniff(delivery, item, tvb, pinfo->pool);
-    if (!delivery->second.handle || !is_chosen(delivery, item) ||
-        (delivery->second.tree_only && !top))
-        return false;
-    return wsx_deliver(delivery, &delivery->second, item, tvb, pinfo, top, payload_tree);
+    if (delivery->second.handle && is_chosen(delivery, item) &&
+        (top || !delivery->second.tree_only) &&
+        wsx_deliver(delivery, &delivery->second, item, tvb, pinfo, top, payload_tree))
+        return true;
+    /* what is known goes before: the heuristic of RDP (4.6) takes many other bytes, too */
+    return any_heuristics && wsx_deliver_heuristic(heuristics, item, tvb, pinfo, top);
 }
 
 static void dissect_text_by_sight(tvbuff_t *tvb, packet_info *pinfo, proto_tree *top) {
