@@ -115,8 +115,9 @@ static const struct result *find_result(struct wsx_json *json, const char *id) {
     return state->results ? wmem_map_lookup(state->results, result_key(json, id, false)) : NULL;
 }
 
+/* Where no handshake was captured, it may be. */
 static bool is_2_1(const struct wsx_session *session) {
-    return session->subprotocol && g_ascii_strcasecmp(session->subprotocol, "ocpp2.1") == 0;
+    return !session->subprotocol || g_ascii_strcasecmp(session->subprotocol, "ocpp2.1") == 0;
 }
 
 /* "CALL BootNotification", "CALLERROR BootNotification: NotImplemented" */
