@@ -12,7 +12,7 @@ static void register_malformed(struct wsx_json_protocol *protocol) {
     ei_register_info *item = wmem_new0(scope, ei_register_info); /* Wireshark keeps it */
     item->ids = &protocol->malformed;
     item->eiinfo.name = wmem_strdup_printf(scope, "%s.expert.malformed", protocol->filter);
-    item->eiinfo.group = PI_MALFORMED;
+    item->eiinfo.group = PI_PROTOCOL; /* PI_MALFORMED is for broken dissection */
     item->eiinfo.severity = PI_ERROR;
     item->eiinfo.summary = "The message is not what its protocol asks for";
     expert_register_field_array(expert_register_protocol(protocol->proto), item, 1);
