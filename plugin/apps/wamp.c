@@ -117,6 +117,9 @@ static struct wsx_json_protocol protocol;
  * the number only. */
 struct state {
     wmem_map_t *names; /* "s1234" or "r1234" */
+    /* binary without a token: what the first message that could be read was, and its packet */
+    enum wsx_notation notation;
+    uint32_t notation_packet;
 };
 
 /* One message, its elements by what they are. */
@@ -361,25 +364,35 @@ static void batched(struct wsx_json *json, enum wsx_notation notation) {
     }
 }
 
-/* Binary and no token: the one in which it is a WAMP message. */
-static enum wsx_notation notation_of(const struct wsx_app *app, const uint8_t *bytes,
-                                     size_t length) {
+static bool is_message(enum wsx_notation notation, const uint8_t *bytes, size_t length) {
     struct wsx_value document;
     struct message message;
     size_t bad;
+    return length && wsx_value_read(notation, bytes, length, &document, &bad) &&
+           !read_message(&document, &message);
+}
+
+/* Binary and no token: the one in which it, or an earlier message, is one of WAMP. */
+static enum wsx_notation notation_of(struct wsx_app *app, const uint8_t *bytes, size_t length) {
     if (app->text)
         return WSX_JSON;
     if (token_says(app->session, "cbor"))
         return WSX_CBOR;
-    return !token_says(app->session, "msgpack") &&
-                   wsx_value_read(WSX_CBOR, bytes, length, &document, &bad) &&
-                   !read_message(&document, &message)
-               ? WSX_CBOR
-               : WSX_MSGPACK;
+    if (token_says(app->session, "msgpack"))
+        return WSX_MSGPACK;
+    struct state *state = wsx_app_state(app, sizeof *state);
+    if (state->notation_packet && state->notation_packet < app->packet)
+        return state->notation;
+    enum wsx_notation notation = is_message(WSX_CBOR, bytes, length) ? WSX_CBOR : WSX_MSGPACK;
+    if (app->first_pass && !state->notation_packet && is_message(notation, bytes, length)) {
+        state->notation = notation;
+        state->notation_packet = app->packet;
+    }
+    return notation;
 }
 
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
-    const struct wsx_app *app = data;
+    struct wsx_app *app = data;
     int length = (int)tvb_captured_length(tvb);
     struct wsx_json json;
     enum wsx_notation notation =
@@ -396,18 +409,9 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
 /* Without a handshake: a message with all that its type asks for, and nothing else. */
 static bool sniff(const struct wsx_session *session _U_, const uint8_t *bytes, size_t length,
                   bool text, enum wsx_direction direction _U_) {
-    struct wsx_value document;
-    struct message message;
-    size_t bad;
-    if (!length)
-        return false;
     if (text)
-        return bytes[0] == '[' && wsx_value_read(WSX_JSON, bytes, length, &document, &bad) &&
-               !read_message(&document, &message);
-    return (wsx_value_read(WSX_MSGPACK, bytes, length, &document, &bad) &&
-            !read_message(&document, &message)) ||
-           (wsx_value_read(WSX_CBOR, bytes, length, &document, &bad) &&
-            !read_message(&document, &message));
+        return length && bytes[0] == '[' && is_message(WSX_JSON, bytes, length);
+    return is_message(WSX_MSGPACK, bytes, length) || is_message(WSX_CBOR, bytes, length);
 }
 
 #define NUMBER(field, title, name, help)                                                           \

@@ -39,8 +39,9 @@ def fields(env, capture, wanted, options=()):
     for line in done.stdout.decode().split("\n"):
         columns = line.split("\x03")
         if len(columns) == len(wanted) + 1:
+            # Wireshark 4.4 and later write a backslash as two
             packets[int(columns[0])] = {
-                name: value.split(SEPARATOR) if value else []
+                name: value.replace("\\\\", "\\").split(SEPARATOR) if value else []
                 for name, value in zip(wanted, columns[1:])}
     return packets
 
