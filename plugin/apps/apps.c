@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "apps/apps.h"
+#include "apps/json_app.h"
 
 #include "epan/fields.h"
 #include "epan/store.h"
@@ -19,6 +20,8 @@ const struct wsx_app_protocol *const wsx_apps[] = {
     &wsx_socketio_app,
     &wsx_signalr_app,
     &wsx_sockjs_app,
+    &wsx_ocpp_app,       &wsx_wamp_app,    &wsx_graphql_app,     &wsx_jsonrpc_app, &wsx_jupyter_app,
+    &wsx_kubernetes_app, &wsx_phoenix_app, &wsx_actioncable_app, &wsx_devtools_app,
     NULL,
 };
 
