@@ -33,7 +33,7 @@ static const struct type {
 } types[] = {
     {"connection_init", WSX_APP_REQUEST, space_connection, PAYLOAD_ANY},
     {"connection_ack", WSX_APP_ANSWER, space_connection, PAYLOAD_ANY},
-    {"connection_error", WSX_APP_ANSWER, space_connection, PAYLOAD_ANY},
+    {"connection_error", WSX_APP_ANSWER, space_connection, PAYLOAD_ERRORS},
     {"connection_terminate", WSX_APP_ALONE, space_connection, PAYLOAD_ANY},
     {"connection_keep_alive", WSX_APP_ALONE, space_connection, PAYLOAD_ANY},
     {"ka", WSX_APP_ALONE, space_connection, PAYLOAD_ANY},
