@@ -22,6 +22,7 @@ import jsonlines  # noqa: E402
 import scripts  # noqa: E402
 import talk  # noqa: E402
 
+CAPTURES = HERE / "captures"
 SAMPLES = HERE.parents[1] / "sample-captures"
 SEPARATOR = "\x02"
 
@@ -149,43 +150,89 @@ def jsonrpc_kind(value):
     return "request" if "id" in value else "notification"
 
 
-READERS = {
-    "proto_wamp": ("WAMP", lambda value: WAMP_TYPES[value[0]]),
-    "proto_ocpp": ("OCPP-J", lambda value: OCPP_TYPES[value[0]]),
-    "proto_graphql": ("GraphQL", lambda value: value["type"]),
-    "proto_jsonrpc": ("JSON-RPC", jsonrpc_kind),
+CHANNELS = {0: "stdin", 1: "stdout", 2: "stderr", 3: "error", 4: "resize", 255: "close"}
+
+
+def devtools_kind(value):
+    if "method" in value:
+        return "command" if "id" in value else "event"
+    return "error" if "error" in value else "result"
+
+
+def count_of(*kinds):
+    """How many units answer something, when these kinds do."""
+    return lambda values, read: sum(read(value) in kinds for value in values)
+
+
+def wamp_answers(values, read):
+    kinds = [read(value) for value in values]
+    answers = {"welcome", "published", "subscribed", "unsubscribed", "registered", "unregistered",
+               "result", "error", "yield"}
+    return sum(kind in answers for kind in kinds) + kinds.count("goodbye") // 2
+
+
+def jupyter_answers(values, _read):
+    asked = {value["header"]["msg_id"] for value in values
+             if value["header"]["msg_type"].endswith("_request")}
+    return sum(not value["header"]["msg_type"].endswith("_request")
+               and value["parent_header"].get("msg_id") in asked for value in values)
+
+
+# capture: how the kind of a message is read from its value, and how many answer another. All of those
+# find their request.
+Recorded = collections.namedtuple("Recorded", "folder read answers")
+RECORDED = {
+    "proto_wamp": Recorded(SAMPLES, lambda value: WAMP_TYPES[value[0]], wamp_answers),
+    "proto_ocpp": Recorded(SAMPLES, lambda value: OCPP_TYPES[value[0]], count_of("result", "error")),
+    "proto_graphql": Recorded(SAMPLES, lambda value: value["type"],
+                              count_of("connection_ack", "next", "complete", "error", "pong")),
+    "proto_jsonrpc": Recorded(SAMPLES, jsonrpc_kind, count_of("result", "error")),
+    "graphql_old": Recorded(CAPTURES, lambda value: value["type"],
+                            count_of("connection_ack", "connection_error", "data", "complete",
+                                     "error")),
+    "jupyter": Recorded(CAPTURES, lambda value: value["header"]["msg_type"], jupyter_answers),
+    "kubernetes": Recorded(CAPTURES, lambda value: CHANNELS[value[0]], lambda values, read: 0),
+    "devtools": Recorded(CAPTURES, devtools_kind, count_of("result", "error")),
 }
-# What answers something, and how many of them find their request: all.
-ANSWERS = {
-    "proto_wamp": {"welcome", "published", "subscribed", "unsubscribed", "registered", "unregistered",
-                   "result", "error", "yield"},
-    "proto_ocpp": {"result", "error"},
-    "proto_graphql": {"connection_ack", "next", "complete", "error", "pong"},
-    "proto_jsonrpc": {"result", "error"},
-}
+
+
+def value_of(item):
+    return json.loads(item["text"]) if item["kind"] == "text" else jsonlines.body(item)
+
+
+def differs_from_log(folder, name, items):
+    """The messages against what an end logged, where it did."""
+    path = folder / f"{name}.truth.jsonl"
+    if not path.exists():
+        return []
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    logged = collections.Counter((line["dir"], line["sha256"]) for line in lines
+                                 if line["type"] in ("text", "binary"))
+    shown = collections.Counter((item["dir"], hashlib.sha256(jsonlines.body(item)).hexdigest())
+                                for item in items)
+    return [] if logged == shown else [f"messages differ: {logged - shown} {shown - logged}"]
 
 
 def run_truth(env, name):
-    capture, read = SAMPLES / f"{name}.pcapng", READERS[name][1]
-    lines = [json.loads(line) for line in open(SAMPLES / f"{name}.truth.jsonl", encoding="utf-8")]
-    logged = collections.Counter((t["conn"], t["dir"], t["sha256"]) for t in lines
-                                 if t["type"] in ("text", "binary"))
+    one = RECORDED[name]
+    capture = one.folder / f"{name}.pcapng"
     items = [item for item in jsonlines.run(env, capture) if item["kind"] in ("text", "binary")]
-    shown = collections.Counter((item["stream"], item["dir"],
-                                 hashlib.sha256(jsonlines.body(item)).hexdigest()) for item in items)
-    problems = []
-    if logged != shown:
-        problems.append(f"messages differ from the log: {logged - shown} {shown - logged}")
-    wanted = collections.Counter(read(json.loads(item["text"])) for item in items)
-    packets = fields(env, capture, ("wsx.app.type", "wsx.app.answers", "_ws.expert.message"))
+    problems = differs_from_log(one.folder, name, items)
+    values = [value_of(item) for item in items]
+    wanted = collections.Counter(one.read(value) for value in values)
+    links = ("wsx.app.answers", "jsonids.parent_in")
+    packets = fields(env, capture, ("wsx.app.type", *links, "_ws.expert.message"))
     counted = collections.Counter(kind for seen in packets.values() for kind in seen["wsx.app.type"])
-    if counted != wanted:
+    if counted != wanted or not wanted:
         problems.append(f"kinds are {dict(counted)}, not {dict(wanted)}")
-    answers = sum(len(seen["wsx.app.answers"]) for seen in packets.values())
-    due = sum(count for kind, count in wanted.items() if kind in ANSWERS[name])
-    due += {"proto_wamp": wanted["goodbye"] // 2}.get(name, 0)
-    if answers != due:
-        problems.append(f"{answers} answers found their request, not {due}")
+    answers = sum(len(seen[link]) for seen in packets.values() for link in links)
+    if answers != one.answers(values, one.read):
+        problems.append(f"{answers} answers found their request, "
+                        f"not {one.answers(values, one.read)}")
+    told = collections.Counter(item["app"]["units"][0]["type"] if "units" in item.get("app", {})
+                               else item.get("app", {}).get("type") for item in items)
+    if told != wanted:
+        problems.append(f"the JSON Lines tell {dict(told)}, not {dict(wanted)}")
     return problems
 
 
@@ -195,7 +242,7 @@ def tests(env):
             if mode != "midstream" or one.midstream:
                 yield (f"apps2:{one.name}:{mode}",
                        lambda one=one, mode=mode: run_script(env, one, mode))
-    for name in READERS:
+    for name in RECORDED:
         yield f"apps2:truth:{name}", lambda name=name: run_truth(env, name)
 
 
