@@ -18,6 +18,9 @@ static int hf_version = -1, hf_method = -1, hf_id = -1, hf_params = -1, hf_resul
            hf_error = -1, hf_error_code = -1, hf_error_message = -1, hf_batch = -1,
            hf_subscription = -1, hf_subscribed_in = -1, hf_unit = -1;
 
+/* Units of a batch that get a subtree: a tree of more is of no use, and too large to draw. */
+#define UNITS_DRAWN 500
+
 static struct wsx_json_protocol protocol;
 
 enum {
@@ -241,7 +244,7 @@ static void batch(struct wsx_json *json) {
     wsx_walk_begin(&walk, &json->document);
     while (wsx_walk_next(&walk, NULL, &unit)) {
         proto_tree *tree = NULL;
-        if (json->tree)
+        if (json->tree && count < UNITS_DRAWN)
             tree = proto_item_add_subtree(
                 proto_tree_add_none_format(json->tree, hf_unit, json->tvb, (int)unit.begin,
                                            (int)(unit.end - unit.begin), "Unit %u", count + 1),
@@ -249,6 +252,8 @@ static void batch(struct wsx_json *json) {
         one_unit(json, &unit, tree);
         count++;
     }
+    if (json->tree && count > UNITS_DRAWN)
+        proto_item_append_text(json->item, " (%u more units, not drawn)", count - UNITS_DRAWN);
     if (json->tree)
         proto_item_set_generated(
             proto_tree_add_uint(json->tree, hf_batch, json->tvb, 0, 0, count));

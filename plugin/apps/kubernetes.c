@@ -226,6 +226,14 @@ static void malformed(struct wsx_json *json, const char *problem) {
     wsx_json_report(json, &event, NULL);
 }
 
+static bool is_base64_text(const char *text) {
+    size_t digits = 0;
+    while (g_ascii_isalnum(text[digits]) || text[digits] == '+' || text[digits] == '/')
+        digits++;
+    size_t padding = strspn(text + digits, "=");
+    return !text[digits + padding] && padding <= 2 && (digits + padding) % 4 == 0;
+}
+
 /* A digit, then base64. */
 static void text_message(struct wsx_json *json) {
     gsize length = 0;
@@ -234,6 +242,8 @@ static void text_message(struct wsx_json *json) {
         return;
     }
     char *text = wmem_strndup(json->pinfo->pool, (const char *)json->bytes + 1, json->length - 1);
+    if (!is_base64_text(text))
+        wsx_json_malformed(json, "What stands behind the channel is no base64");
     if (*text)
         g_base64_decode_inplace(text, &length);
     tvbuff_t *tvb =

@@ -4,6 +4,7 @@ tests(env) gives (name, callable); a callable returns the texts of what is wrong
 
   apps2:NAME:MODE     a conversation of scripts.py, in one way of talk.py: every unit's type, name and id,
                       what it answers, both ways; what is malformed; the same in one pass and two
+  apps2:json          texts with mistakes: refused where Python's reader refuses them
   apps2:truth:NAME    a recorded capture: units counted by kind, against what the messages say by a
                       reading of their own, and the messages against what the programs logged
 
@@ -13,6 +14,7 @@ import collections
 import hashlib
 import json
 import pathlib
+import random
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -236,7 +238,59 @@ def run_truth(env, name):
     return problems
 
 
+# --- what is JSON ---------------------------------------------------------------------------------
+
+SEEDS = ['[2,"id","Action",{"a":[1,-2.5e+3,0,true,false,null],"\\u00e9\\n":"\\ud83d\\ude00"}]',
+         '{"a" : [ ] , "b":{ } , "c":"\\\\\\"/"}', '[[[[1]]],"",0.5,10E-2,"\u6f22"]', '"text"', ' 17 ',
+         '[' * 150 + ']' * 150]
+MUTATED = 600
+INSERTED = '[]{}",:\\/0123.eE+-tfn \t\n\x01x\u00e9'
+
+
+def mutated_texts():
+    """Texts that are JSON, or were before a character or two of them were changed; always the same."""
+    dice = random.Random(20)
+    for number in range(MUTATED):
+        text = list(SEEDS[number % len(SEEDS)])
+        for _ in range(number // len(SEEDS) % 3):
+            at = dice.randrange(len(text) + 1)
+            if dice.random() < 0.5 and at < len(text):
+                del text[at]
+            else:
+                text.insert(at, dice.choice(INSERTED))
+        yield "".join(text)
+
+
+def is_json(text):
+    def refuse(_name):
+        raise ValueError
+    try:
+        json.loads(text, parse_constant=refuse)
+    except ValueError:
+        return False
+    return True
+
+
+def run_json(env):
+    """Which texts are JSON, against Python's reader."""
+    texts = list(mutated_texts())
+    capture = env.new_path(".pcap")
+    talk.write(capture, [talk.client(text) for text in texts], "plain", "ocpp1.6")
+    packets = fields(env, capture, ("websocket.message.type", "_ws.expert.message"))
+    seen = [value["_ws.expert.message"] for value in packets.values()
+            if value["websocket.message.type"]]
+    if len(seen) != len(texts):
+        return [f"{len(seen)} messages, not {len(texts)}"]
+    wanted = [is_json(text) for text in texts]
+    if not 100 < sum(wanted) < MUTATED - 100:
+        return [f"{sum(wanted)} of the texts are JSON: that tests one side only"]
+    return [f"{'JSON is refused' if good else 'is taken for JSON'}: {text!r}"
+            for text, good, told in zip(texts, wanted, seen)
+            if good == any("It is no JSON" in line for line in told)]
+
+
 def tests(env):
+    yield "apps2:json", lambda: run_json(env)
     for one in scripts.SCRIPTS:
         for mode in talk.MODES:
             if mode != "midstream" or one.midstream:

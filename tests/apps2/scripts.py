@@ -294,6 +294,7 @@ KUBERNETES = [
 KUBERNETES_BASE64 = [
     server("1" + base64.b64encode(b"text").decode(), ("stdout", None, None, None)),
     client("0" + base64.b64encode(b"in").decode(), ("stdin", None, None, None)),
+    client("0a*b=", ("stdin", None, None, None), problem="no base64"),
     client("x", ("malformed", None, None, None), problem="no channel"),
 ]
 KUBERNETES_PORTS = [
