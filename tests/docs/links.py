@@ -1,4 +1,5 @@
-"""What the pages point at is there: files, headings; every capture has its row; the picture is small.
+"""What the pages point at is there: files, headings; every capture has its row, with a filter that finds
+something; the picture is small.
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -40,7 +41,19 @@ def captures_test():
     files = [p.stem for p in (ROOT / "sample-captures").glob("*.pcap*")]
     problems = [f"{name}: no row" for name in files if name not in rows]
     problems += [f"{name}: no capture" for name in rows if name not in files]
+    filters = re.findall(r"^\| `(\w+)` \|.*\| `[^`]+` \|$", text, re.M)
+    problems += [f"{name}: no filter" for name in rows if name not in filters]
     return problems + [f"{name}: {rows.count(name)} rows" for name in set(rows) if rows.count(name) > 1]
+
+
+def filter_test(env, name, text):
+    """The filter of a row finds a packet, and leaves some out."""
+    found = [env.tshark(args, ROOT / "sample-captures" / f"{name}.pcapng")
+             for args in (["-2", "-Y", text], [])]
+    if any(done.rc for done in found):
+        return [f"{text}: ended with {found[0].rc}: {found[0].stderr.decode()[:200]}"]
+    count, total = (done.stdout.count(b"\n") for done in found)
+    return [] if 0 < count < total else [f"{text}: {count} of {total} packets"]
 
 
 def picture_test():
@@ -48,8 +61,11 @@ def picture_test():
     return [] if size <= PICTURE_BYTES_MAX else [f"docs/wireshark.png has {size} bytes"]
 
 
-def tests(_env, quick=False):
-    del quick
+def tests(env, quick=False):
+    rows = re.findall(r"^\| `(\w+)` \|.*\| `([^`]+)` \|$",
+                      (ROOT / "sample-captures" / "README.md").read_text(encoding="utf-8"), re.M)
+    for name, text in rows[::5] if quick else rows:
+        yield f"docs:filter:{name}", lambda name=name, text=text: filter_test(env, name, text)
     for pattern in PAGES:
         for path in sorted(ROOT.glob(pattern)):
             yield f"docs:links:{path.relative_to(ROOT)}", lambda path=path: page_test(path)
