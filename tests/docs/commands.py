@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
@@ -27,15 +28,18 @@ PAGES = ("README.md", "CONTRIBUTING.md", "sample-captures/README.md", "docs/*.md
 BLOCK = re.compile(r"^```(console|sh)\n(.*?)^```$", re.M | re.S)
 SHOWN_LINES = 20
 TRY_SECONDS = 300
+# Two builds at a time in one folder would write over each other.
+BUILDING = threading.Lock()
 
 
 # --- commands that do not run in the sealed folder ----------------------------------------------
 
 
 def run_here(command, **environ):
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace",
-                          timeout=TRY_SECONDS, stdin=subprocess.DEVNULL,
-                          env={**os.environ, "WSX_BUILD": str(wsxenv.build_dir()), **environ})
+    with BUILDING:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace",
+                              timeout=TRY_SECONDS, stdin=subprocess.DEVNULL,
+                              env={**os.environ, "WSX_BUILD": str(wsxenv.build_dir()), **environ})
     return done.returncode, done.stdout + done.stderr
 
 
@@ -141,7 +145,7 @@ def run_block(folder, kind, body):
         if done.rc not in (0, 141):
             problems = [f"ended with {done.rc}: " + done.stderr.decode(errors="replace")[-300:]]
         elif expected is not None and [e.rstrip() for e in expected] != [g.rstrip() for g in got]:
-            problems = [f"prints other lines than the page says (tests/docs/commands.py --write):"]
+            problems = ["prints other lines than the page says (tests/docs/commands.py --write):"]
             problems += [f"- {e}" for e in expected if e not in got]
             problems += [f"+ {g}" for g in got if g not in expected]
         elif expected is None and not any(got) and re.match(r"tshark|\./", command):
