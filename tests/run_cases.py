@@ -57,8 +57,7 @@ RULES = wsxenv.ROOT / "plugin" / "core" / "rules.def"
 FILES = {"messages": "messages.jsonl", "tree": "tree.txt", "fields": "fields.tsv",
          "findings": "findings.txt"}
 KEYS = {"purpose", "origin", "reference", "capture", "prefs", "decode_as", "expect", "fields",
-        "strings", "findings", "near_miss", "judge", "recut"}
-        "strings", "findings", "judge", "recut", "wireshark"}
+        "strings", "findings", "judge", "near_miss", "recut", "wireshark"}
 REQUIRED_KEYS = {"purpose", "origin", "reference", "capture", "expect"}
 
 # What a new cut may change: where and when things were seen, and so what waited for what.
@@ -204,11 +203,22 @@ def difference(expected, got, name):
     return lines[:SHOWN_LINES] + ([f"and {more} more lines"] if more > 0 else [])
 
 
+def app_cut_free(app):
+    """What rides on a message, without packet numbers and times."""
+    if isinstance(app, list):
+        return [app_cut_free(unit) for unit in app]
+    if isinstance(app, dict):
+        return {k: app_cut_free(v) for k, v in app.items() if k not in ("answers", "rtt", "packet")}
+    return app
+
+
 def cut_free(items):
     """What any cut of the same bytes must give: {(stream, dir): lines in order}."""
     lists = {}
     for item in items:
         kept = {k: v for k, v in item.items() if k not in CUT_DEPENDENT}
+        if "app" in kept:
+            kept["app"] = app_cut_free(kept["app"])
         lists.setdefault((item["stream"], item.get("dir", "")), []).append(
             shortened(json.dumps(kept, sort_keys=True, ensure_ascii=False)))
     return lists
