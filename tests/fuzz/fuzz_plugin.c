@@ -37,13 +37,29 @@ void plugin_register(void);
 
 /* The build gives the plugin these in the place of Wireshark's, so that a file can begin and end
  * for the plugin alone. */
-static void (*plugin_init)(void), (*plugin_cleanup)(void);
+#define ROUTINES_MAX 16u
+struct routines {
+    void (*list[ROUTINES_MAX])(void);
+    unsigned count;
+};
+static struct routines at_begin, at_end;
 #undef register_init_routine
 #undef register_cleanup_routine
 void wsx_fuzz_init_routine(void (*routine)(void));
 void wsx_fuzz_cleanup_routine(void (*routine)(void));
-void wsx_fuzz_init_routine(void (*routine)(void)) { plugin_init = routine; }
-void wsx_fuzz_cleanup_routine(void (*routine)(void)) { plugin_cleanup = routine; }
+
+static void routine_add(struct routines *routines, void (*routine)(void)) {
+    FUZZ_CHECK(routines->count < ROUTINES_MAX);
+    routines->list[routines->count++] = routine;
+}
+
+void wsx_fuzz_init_routine(void (*routine)(void)) { routine_add(&at_begin, routine); }
+void wsx_fuzz_cleanup_routine(void (*routine)(void)) { routine_add(&at_end, routine); }
+
+static void call_all(const struct routines *routines) {
+    for (unsigned i = 0; i < routines->count; i++)
+        routines->list[i]();
+}
 
 /* What may happen to a segment, beside being sent. */
 enum {
@@ -287,7 +303,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     }
     read_packets(&input);
     reset_tap_listeners();
-    plugin_init();
+    call_all(&at_begin);
     first_pass(session, how);
     if (!(how & WALK_SAME_FRAME)) {
         if (how & WALK_AGAIN)
@@ -296,7 +312,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
             frame_data_destroy(&packets[i].frame);
     }
     draw_tap_listeners(TRUE);
-    plugin_cleanup();
+    call_all(&at_end);
     packets_before += packet_count;
     return 0;
 }
