@@ -7,6 +7,8 @@
  */
 #include "store.h"
 
+#include "tcpview.h"
+
 enum wsx_direction wsx_state_stream_direction(const struct wsx_session *session,
                                               const packet_info *pinfo) {
     if (session->tcp)
@@ -110,12 +112,24 @@ void wsx_store_end_quic(struct wsx_session *session, struct wsx_collecting *coll
     }
 }
 
+/* What TCP has noted of this packet; its own pointer to it is gone by now. */
+static bool segment_was_lost(packet_info *pinfo, const struct tcp_analysis *tcp) {
+    struct wsx_tcp_view view;
+    if (!tcp->acked_table || !wsx_tcp_view(pinfo, tcp, &view))
+        return false;
+    uint32_t packet = pinfo->num;
+    wmem_tree_key_t key[] = {
+        {1, &packet}, {1, &view.sequence}, {1, &view.acknowledgement}, {0, NULL}};
+    const struct tcp_acked *noted = wmem_tree_lookup32_array(tcp->acked_table, key);
+    return noted && (noted->flags & WSX_TCP_LOST_SEGMENT);
+}
+
 void wsx_state_carrier_look(packet_info *pinfo) {
     if (!wsx_sessions_open || pinfo->ptype != PT_TCP)
         return;
     struct wsx_session *session = wsx_state_find(pinfo);
-    if (!session || session->http != WSX_HTTP_2 || !session->tcp || !session->tcp->ta ||
-        !(session->tcp->ta->flags & WSX_TCP_LOST_SEGMENT))
+    if (!session || session->http != WSX_HTTP_2 || !session->tcp ||
+        !segment_was_lost(pinfo, session->tcp))
         return;
     struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
     if (carrier->looked == pinfo->num)
