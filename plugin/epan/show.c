@@ -427,8 +427,7 @@ static void pass_on(struct canvas *canvas, const struct wsx_item *item) {
 static void show_item(struct canvas *canvas, const struct wsx_item *item, bool drawn) {
     if (!canvas->top || !drawn) {
         show_findings(item->findings, canvas->pinfo, canvas->tvb, NULL, NULL);
-        if (drawn)
-            pass_on(canvas, item);
+        pass_on(canvas, item);
     } else if (item->kind == WSX_KIND_FRAME) {
         draw_frame(canvas, item);
     } else {
