@@ -49,7 +49,7 @@ def captures_test():
 def filter_test(env, name, text):
     """The filter of a row finds a packet, and leaves some out."""
     found = [env.tshark(args, ROOT / "sample-captures" / f"{name}.pcapng")
-             for args in (["-2", "-Y", text], [])]
+             for args in (["-2", "-o", "websocket.over_http2:TRUE", "-Y", text], [])]
     if any(done.rc for done in found):
         return [f"{text}: ended with {found[0].rc}: {found[0].stderr.decode()[:200]}"]
     count, total = (done.stdout.count(b"\n") for done in found)
@@ -64,6 +64,8 @@ def picture_test():
 def tests(env, quick=False):
     rows = re.findall(r"^\| `(\w+)` \|.*\| `([^`]+)` \|$",
                       (ROOT / "sample-captures" / "README.md").read_text(encoding="utf-8"), re.M)
+    # Wireshark 4.0 gives no plugin what HTTP/3 carries.
+    rows = [row for row in rows if not (row[0].startswith("h3_") and env.version == "4.0")]
     for name, text in rows[::5] if quick else rows:
         yield f"docs:filter:{name}", lambda name=name, text=text: filter_test(env, name, text)
     for pattern in PAGES:
