@@ -294,8 +294,10 @@ static int dissect_devtools(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
 
 /* "Page.enable": a domain with a capital, a dot, a method without. */
 static bool is_devtools_method(const struct wsx_value *method) {
+    if (method->type != WSX_STRING) /* it may be missing, and have no bytes */
+        return false;
     const uint8_t *at = method->bytes + method->inner, *end = method->bytes + method->end - 1;
-    if (method->type != WSX_STRING || at >= end || !g_ascii_isupper(*at))
+    if (at >= end || !g_ascii_isupper(*at))
         return false;
     while (at < end && g_ascii_isalnum(*at))
         at++;
