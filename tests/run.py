@@ -42,7 +42,8 @@ RECUT_SAMPLES = ("proto_graphql", "lws_server_wsclient")
 SHOWN_PROBLEMS = 25
 
 # Programs with tests of their own: tests(env) gives (name, function that returns texts of what is wrong).
-MODULES = ("conformance/run.py", "impair/measure.py", "taps1/surfaces.py", "taps2/surfaces.py")
+MODULES = ("coverage.py", "conformance/run.py", "impair/measure.py", "taps1/surfaces.py",
+           "taps2/surfaces.py", "apps1/apps.py", "apps2/jsonapps.py")
 
 
 # --- tests: each returns the texts of what is wrong ---------------------------------------------

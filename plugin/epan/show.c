@@ -168,11 +168,13 @@ static void draw_control(proto_tree *tree, tvbuff_t *payload, const struct wsx_i
     int have = (int)item->have;
     switch (item->item) {
     case WSX_ITEM_PING:
-        proto_tree_add_item(tree, hf_b_ping, payload, 0, have, ENC_NA);
+        if (have)
+            proto_tree_add_item(tree, hf_b_ping, payload, 0, have, ENC_NA);
         add_packet(tree, hf_ping_answered_in, payload, item->answered_in);
         break;
     case WSX_ITEM_PONG:
-        proto_tree_add_item(tree, hf_b_pong, payload, 0, have, ENC_NA);
+        if (have)
+            proto_tree_add_item(tree, hf_b_pong, payload, 0, have, ENC_NA);
         add_packet(tree, hf_pong_answers, payload, item->answers);
         if (item->answers)
             add_time(tree, hf_pong_rtt, payload, item->answer_time);
@@ -181,7 +183,8 @@ static void draw_control(proto_tree *tree, tvbuff_t *payload, const struct wsx_i
         draw_close(tree, payload, item);
         break;
     default:
-        proto_tree_add_item(tree, hf_b_unknown, payload, 0, have, ENC_NA);
+        if (have)
+            proto_tree_add_item(tree, hf_b_unknown, payload, 0, have, ENC_NA);
     }
 }
 
@@ -265,7 +268,7 @@ static void draw_fragments(proto_tree *tree, tvbuff_t *tvb, const struct wsx_ite
 static void draw_payload(struct canvas *canvas, const struct wsx_item *item, proto_tree *tree,
                          proto_tree *payload_tree, tvbuff_t *payload) {
     if (item->item == WSX_ITEM_FRAGMENT) {
-        if (wsx_header_opcode(&item->header) == WSX_OPCODE_CONTINUATION)
+        if (wsx_header_opcode(&item->header) == WSX_OPCODE_CONTINUATION && item->have)
             proto_tree_add_item(payload_tree, hf_b_continue, payload, 0, (int)item->have, ENC_NA);
         return;
     }
