@@ -174,7 +174,7 @@ def click_tests(env, quick):
     for name in QUICK_CLICKS if quick else run_cases.all_cases():
         case = run_cases.Case(run_cases.CASES / name)
         path = case.folder / case.spec["capture"]
-        if case.spec.get("prefs") or not path.is_file() \
+        if case.spec.get("prefs") or case.spec.get("decode_as") or not path.is_file() \
                 or path.stat().st_size > CLICK_PACKETS_BYTES_MAX:
             continue
         yield f"click:{name}", lambda path=path: click_test(env, path)

@@ -26,7 +26,9 @@ def portable(line):
     line = FLOAT.sub(lambda found: f"{float(found[0]):.15g}", line)
     line = LONG_BYTES.sub(r"\1…", line)
     found = CUT_MARK.match(line)
-    if found:
+    if found and line.endswith("…") and LONG_BYTES.search(line):
+        line = f"{found[1]}: {line[found.end():]}"  # 4.0 marks bytes at their end only
+    elif found:
         indent = len(line) - len(line.lstrip(" "))
         line = f"{found[1]} [truncated]: {line[found.end():]}"
         line = line.encode()[:indent + CUT_BYTES].decode(errors="ignore")
