@@ -6,6 +6,8 @@
  */
 #include "tcpview.h"
 
+#include <epan/ipproto.h>
+
 /* Headers before TCP's are rarely longer, tunnels included. */
 #define LOOK_MAX 400u
 #define TCP_HEADER_MIN 20u
@@ -56,6 +58,20 @@ static const tcp_unacked_t *analysed(const packet_info *pinfo, const struct tcp_
     return segment && segment->frame == pinfo->num ? segment : NULL;
 }
 
+/* Where tcp.analyze_sequence_numbers is off: the length of the payload by the IP header that is
+ * directly before TCP's, else by the packet's own length. */
+static uint32_t length_by_ip(const packet_info *pinfo, const uint8_t *bytes, unsigned at) {
+    uint32_t header = (bytes[at + 12] >> 4) * 4u, total = 0;
+    for (unsigned ip = 20; ip <= 60 && ip <= at && !total; ip += 4)
+        if (bytes[at - ip] == (0x40 | ip / 4) && bytes[at - ip + 9] == IP_PROTO_TCP)
+            total = MAX(word(bytes + at - ip) & 0xFFFF, ip) - ip;
+    if (!total && at >= 40 && bytes[at - 40] >> 4 == 6 && bytes[at - 34] == IP_PROTO_TCP)
+        total = word(bytes + at - 36) >> 16;
+    if (!total) /* 0 there: a segment that the network card was yet to cut */
+        total = MAX(pinfo->fd->pkt_len, at) - at;
+    return MAX(total, header) - header;
+}
+
 bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx_tcp_view *view) {
     unsigned length = 0, at = 0;
     const uint8_t *bytes = packet_bytes(pinfo, &length);
@@ -75,6 +91,8 @@ bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx
         uint32_t spent = view->flags & (TH_FIN | TH_SYN) ? 1 : 0;
         view->length = segment->nextseq - segment->seq;
         view->length -= MIN(spent, view->length);
+    } else {
+        view->length = length_by_ip(pinfo, bytes, at);
     }
     if (at + header <= length) {
         view->payload = bytes + at + header;
@@ -83,12 +101,18 @@ bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx
     return true;
 }
 
-uint32_t wsx_tcp_sequence(const struct tcp_analysis *tcp, uint32_t sequence) {
-    static pref_t *preference;
-    if (!preference) {
+/* A preference of TCP's that is either on or off. */
+static bool tcp_has(pref_t **preference, const char *name) {
+    if (!*preference) {
         module_t *module = prefs_find_module("tcp");
-        preference = module ? prefs_find_preference(module, "relative_sequence_numbers") : NULL;
+        *preference = module ? prefs_find_preference(module, name) : NULL;
     }
-    bool relative = !preference || prefs_get_bool_value(preference, pref_current);
-    return relative && tcp->fwd ? sequence + tcp->fwd->base_seq : sequence;
+    return !*preference || prefs_get_bool_value(*preference, pref_current);
+}
+
+uint32_t wsx_tcp_sequence(const struct tcp_analysis *tcp, uint32_t sequence) {
+    static pref_t *analysis, *relative;
+    bool is_relative = tcp_has(&relative, "relative_sequence_numbers") &&
+                       tcp_has(&analysis, "analyze_sequence_numbers");
+    return is_relative && tcp->fwd ? sequence + tcp->fwd->base_seq : sequence;
 }
