@@ -8,6 +8,7 @@ case:NAME           a case of tests/cases: expectations, strings, findings, -2, 
 recut:NAME:MODE     the cutting tool itself: Wireshark's own TCP stream is the same after it
 truth:NAME:MODE     a sample capture against what its endpoints logged: one pass, -2, other cuts
 click:NAME          packets in random order through sharkd, against in order and against -2
+settings:NAME:KIND  the same JSON Lines under TCP's own preferences
 and what the folders of MODULES offer: conformance:GROUP, impair:KIND, surfaces:NAME, har:NAME and so on
 
 --quick: unit tests, cases without other cuts, truth of the small samples in one pass, three click tests.
@@ -19,6 +20,7 @@ import argparse
 import concurrent.futures
 import fnmatch
 import importlib.util
+import inspect
 import os
 import pathlib
 import subprocess
@@ -38,10 +40,19 @@ UNIT_SECONDS = 300
 CLICK_PACKETS_BYTES_MAX = 60_000   # a click test dissects every packet seven times
 QUICK_SAMPLE_BYTES_MAX = 60_000
 QUICK_CLICKS = ("hs_ok", "pmd_fragmented", "msg_3frag_ping_one_seg")
+# How a user may have set Wireshark's TCP, with no influence on what WebSocket shows.
+SETTINGS = {
+    "no-analysis": ["-o", "tcp.analyze_sequence_numbers:FALSE"],
+    "absolute": ["-o", "tcp.relative_sequence_numbers:FALSE"],
+    "heuristic-first": ["-o", "tcp.try_heuristic_first:TRUE", "--enable-heuristic", "websocket_tcp"],
+}
+SETTINGS_CASES = ("cl_by_client", "hs_101_with_partial_frame", "hs_client_pipelines",
+                  "msg_frag_both_dirs", "pmd_fragmented", "fr_big_masked_300k")
 RECUT_SAMPLES = ("proto_graphql", "lws_server_wsclient")
 SHOWN_PROBLEMS = 25
 
-# Programs with tests of their own: tests(env) gives (name, function that returns texts of what is wrong).
+# Programs with tests of their own: tests(env) gives (name, function that returns texts of what is wrong)
+# for the full run, tests(env, quick) for both.
 MODULES = ("coverage.py", "conformance/run.py", "impair/measure.py", "taps1/surfaces.py",
            "taps2/surfaces.py", "apps1/apps.py", "apps2/jsonapps.py")
 
@@ -117,6 +128,16 @@ def click_test(env, path, prefs=()):
     return click.compare(env, path, text)
 
 
+def settings_test(env, path, options):
+    usual, other = jsonlines.run(env, path, []), jsonlines.run(env, path, options)
+    if not usual:
+        return ["nothing to compare"]
+    problems = [f"{a} became {b}" for a, b in zip(usual, other) if a != b]
+    if len(usual) != len(other):
+        problems.append(f"{len(usual)} lines became {len(other)}")
+    return problems
+
+
 # --- which tests there are ----------------------------------------------------------------------
 
 
@@ -183,14 +204,26 @@ def click_tests(env, quick):
             yield f"click:{path.stem}", lambda path=path: click_test(env, path)
 
 
+def settings_tests(env, quick):
+    for name in SETTINGS_CASES[:2] if quick else SETTINGS_CASES:
+        case = run_cases.Case(run_cases.CASES / name)
+        path = case.folder / case.spec["capture"]
+        for kind, options in SETTINGS.items():
+            yield (f"settings:{name}:{kind}",
+                   lambda path=path, options=options: settings_test(env, path, options))
+
+
 def module_tests(env, quick):
-    for number, name in enumerate(() if quick else MODULES):
+    for number, name in enumerate(MODULES):
         path = TESTS / name
         sys.path.insert(0, str(path.parent))
         spec = importlib.util.spec_from_file_location(f"wsx_tests_{number}", path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        yield from module.tests(env)
+        if len(inspect.signature(module.tests).parameters) > 1:
+            yield from module.tests(env, quick)
+        elif not quick:
+            yield from module.tests(env)
 
 
 # --- running ------------------------------------------------------------------------------------
@@ -219,7 +252,8 @@ def main():
     env = wsxenv.shared()
     tests = [t for source in (unit_tests(), recut_tests(env, args.quick),
                               truth_tests(env, args.quick), case_tests(env, args.quick),
-                              click_tests(env, args.quick), module_tests(env, args.quick))
+                              click_tests(env, args.quick), settings_tests(env, args.quick),
+                              module_tests(env, args.quick))
              for t in source if fits(t[0], args.k)]
     if args.list:
         print("\n".join(name for name, _ in tests))
