@@ -60,8 +60,16 @@ static size_t word_index(struct wsx_slice name) {
     return KIND_NONE;
 }
 
+/* Kubernetes' way to send a bearer token from a browser. */
+static bool is_kubernetes_token(struct wsx_slice subprotocol) {
+    static const char beginning[] = "base64url.bearer.authorization.";
+    size_t length = sizeof beginning - 1;
+    return subprotocol.length >= length && !g_ascii_strncasecmp(subprotocol.at, beginning, length);
+}
+
 bool wsx_credential_subprotocol(struct wsx_slice subprotocol) {
-    return word_index(subprotocol) != KIND_NONE || wsx_credential_is_jwt(subprotocol);
+    return word_index(subprotocol) != KIND_NONE || wsx_credential_is_jwt(subprotocol) ||
+           is_kubernetes_token(subprotocol);
 }
 
 /* Undoes percent-encoding; a bad escape stays as it is. The copy is *copy, freed by the caller. */

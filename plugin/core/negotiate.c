@@ -302,7 +302,7 @@ static void check_accept(const struct wsx_head *request, uint32_t request_packet
                          const struct wsx_head *response, const struct wsx_finding_sink *sink) {
     struct wsx_shown seen, key;
     char expected[29] = "";
-    bool key_known = request && request->key;
+    bool key_known = request && request->key && !request->values_cut;
     if (key_known)
         wsx_accept_for_key(request->key, expected);
     if (!response->accept) {
@@ -376,9 +376,9 @@ static unsigned misfits(const struct wsx_deflate_parameters *offer,
         found |= MISFIT_SERVER_WINDOW;
     if ((offer->good & WSX_SERVER_NO_TAKEOVER) && !(answer->present & WSX_SERVER_NO_TAKEOVER))
         found |= MISFIT_SERVER_TAKEOVER;
-    if ((answer->present & WSX_CLIENT_BITS) &&
-        (!(offer->present & WSX_CLIENT_BITS) ||
-         ((answer->good & WSX_CLIENT_BITS) && answer->client_bits > offer->client_bits)))
+    /* The value of an offered client_max_window_bits is a hint, which the server may ignore (RFC 7692
+     * 7.1.2.2): only whether it is there counts. */
+    if ((answer->present & WSX_CLIENT_BITS) && !(offer->present & WSX_CLIENT_BITS))
         found |= MISFIT_CLIENT_WINDOW;
     return found;
 }
@@ -396,11 +396,7 @@ static void report_misfits(unsigned found, const struct wsx_deflate_parameters *
     if (found & MISFIT_SERVER_TAKEOVER)
         wsx_report(sink, WSX_RULE_DEFLATE_TAKEOVER_REFUSED, request_packet,
                    "offered server_no_context_takeover, the answer lacks it");
-    if ((found & MISFIT_CLIENT_WINDOW) && (offer->present & WSX_CLIENT_BITS))
-        wsx_report(sink, WSX_RULE_DEFLATE_CLIENT_WINDOW_NOT_OFFERED, request_packet,
-                   "answered client_max_window_bits=%u, offered at most %u", answer->client_bits,
-                   offer->client_bits);
-    else if (found & MISFIT_CLIENT_WINDOW)
+    if (found & MISFIT_CLIENT_WINDOW)
         wsx_report(sink, WSX_RULE_DEFLATE_CLIENT_WINDOW_NOT_OFFERED, request_packet,
                    "answered client_max_window_bits, the offer has none");
 }
@@ -491,6 +487,9 @@ static void negotiate_extensions(const struct wsx_head *request, uint32_t reques
     report_grammar(&answers, response->extensions, sink);
     bool known = request && !request->cut && !request->values_cut && !offers.fault;
     agree_extensions(&answers, known ? &offers : NULL, request_packet, agreement, sink);
+    /* Behind a fault of grammar, any other extension may stand. */
+    if (answers.fault && strchr(response->extensions + answers.fault_at, ','))
+        agreement->unknown_extension = true;
     if (response->extensions && *response->extensions)
         agreement->extensions = g_strdup(response->extensions);
     wsx_extensions_clear(&answers);
