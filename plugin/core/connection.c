@@ -109,8 +109,20 @@ static void judge_mask(struct wsx_connection *connection, struct wsx_side *side,
         judge_key(connection, side, header);
 }
 
+static bool opcode_is_reserved_data(unsigned opcode) {
+    return opcode > WSX_OPCODE_BINARY && opcode < WSX_OPCODE_CLOSE;
+}
+
 static bool opcode_is_reserved(unsigned opcode) {
-    return (opcode > WSX_OPCODE_BINARY && opcode < WSX_OPCODE_CLOSE) || opcode > WSX_OPCODE_PONG;
+    return opcode_is_reserved_data(opcode) || opcode > WSX_OPCODE_PONG;
+}
+
+/* An extension may define opcodes (RFC 6455 5.2, 5.8). */
+static void judge_opcode(struct wsx_connection *connection, unsigned opcode) {
+    const struct wsx_agreement *agreement = &connection->agreement;
+    if (opcode_is_reserved(opcode) && !agreement->unknown_extension)
+        FINDING_AS(connection, WSX_RULE_FRAME_OPCODE_RESERVED,
+                   agreement->known ? WSX_ERROR : WSX_WARNING, 0, "opcode %u", opcode);
 }
 
 static void judge_rsv(struct wsx_connection *connection, const struct wsx_frame_event *event) {
@@ -119,7 +131,8 @@ static void judge_rsv(struct wsx_connection *connection, const struct wsx_frame_
     unsigned opcode = wsx_header_opcode(header);
     unsigned bad = wsx_header_rsv(header);
     bool first_of_message = opcode == WSX_OPCODE_TEXT || opcode == WSX_OPCODE_BINARY;
-    if (!bad || opcode_is_reserved(opcode))
+    /* What the bits of a data frame of unknown kind mean is not known either. */
+    if (!bad || opcode_is_reserved_data(opcode))
         return;
     if (agreement->deflate && (bad & 4)) {
         if (!first_of_message)
@@ -143,8 +156,7 @@ static void judge_frame(struct wsx_connection *connection, struct wsx_side *side
     bool control = wsx_opcode_is_control(opcode);
     judge_mask(connection, side, event);
     judge_rsv(connection, event);
-    if (opcode_is_reserved(opcode))
-        FINDING(connection, WSX_RULE_FRAME_OPCODE_RESERVED, 0, "opcode %u", opcode);
+    judge_opcode(connection, opcode);
     if ((header->length_form == 2 && header->payload_length < 126) ||
         (header->length_form == 8 && header->payload_length < 65536))
         FINDING(connection, WSX_RULE_FRAME_LENGTH_NOT_MINIMAL, 0,
@@ -185,7 +197,7 @@ static void judge_interleaved(struct wsx_connection *connection, struct wsx_side
         return;
     uint32_t index = side->assembly.message.index, packet = side->assembly.message.first_packet;
     if (!wsx_header_fin(&frame->header))
-        wsx_message_break(connection, side);
+        wsx_message_break(connection, side, false);
     FINDING(connection, WSX_RULE_FRAME_MESSAGE_INTERLEAVED, packet,
             "message %u, begun in packet %u, is not finished", index, packet);
 }
@@ -206,7 +218,7 @@ static void on_frame(void *context, const struct wsx_frame *frame) {
     connection->frame_seen = true;
     connection->last_time = connection->time;
     side->stream.expectation.masking = frame->header.masked ? WSX_MASKED : WSX_UNMASKED;
-    if (!control)
+    if (!control && !frame->unfinished)
         side->tail_unknown = false; /* no Close came before it, or this frame is judged for it */
     judge_interleaved(connection, side, frame);
     judge_frame(connection, side, &event);
@@ -229,7 +241,7 @@ static void note(struct wsx_connection *connection, enum wsx_direction direction
 
 /* Framing is lost, and with it what the unseen bytes may have been. */
 static void lose(struct wsx_connection *connection, struct wsx_side *side) {
-    wsx_message_break(connection, side);
+    wsx_message_break(connection, side, false);
     wsx_inflate_lose_context(&side->inflate);
     side->context_partial = side->inflate.takeover;
     side->context_lost_packet = connection->packet;
@@ -313,7 +325,7 @@ void wsx_connection_finish(struct wsx_connection *connection, enum wsx_direction
     struct pushing pushing = enter(connection, direction, packet, time, context);
     connection->ending = proved;
     wsx_stream_finish(&side->stream, end, &pushing);
-    wsx_message_break(connection, side);
+    wsx_message_break(connection, side, proved && !side->tail_unknown);
     connection->ending = false;
     side->ended = true;
 }

@@ -36,6 +36,7 @@ struct wsx_message {
     bool utf8;         /* the bytes given are a text message and valid UTF-8 */
     bool length_known; /* length is the true one */
     bool guessed;      /* inflated without knowing what was negotiated */
+    bool altered;      /* its reserved bits are of an extension that is not known */
     uint32_t frames;
     uint32_t first_index; /* frame index of its first frame */
     uint32_t first_packet;
@@ -118,6 +119,7 @@ struct wsx_side {
     void *close_mark;
     int64_t close_time;
     unsigned close_code;
+    bool close_has_code;
     bool key_known, key_repeating, zero_key_told;
     uint8_t key[4];
     struct wsx_ping *pings, *pings_last; /* waiting for their Pong, oldest first */

@@ -21,7 +21,7 @@ struct wsx_ping {
     int64_t time;
     void *mark;
     bool excused; /* a Close came after it: nobody need answer any more */
-    uint8_t length;
+    size_t length; /* of its payload, of which at most WSX_CONTROL_MAX bytes are kept */
     uint8_t payload[];
 };
 
@@ -53,7 +53,7 @@ static void **ping_wait(struct wsx_connection *connection, struct wsx_side *side
         .packet = connection->packet,
         .time = connection->time,
         .excused = connection->side[0].close_seen || connection->side[1].close_seen,
-        .length = (uint8_t)length};
+        .length = event->frame->have};
     if (length)
         memcpy(waiting->payload, event->payload, length);
     if (side->pings_last)
@@ -66,8 +66,9 @@ static void **ping_wait(struct wsx_connection *connection, struct wsx_side *side
 }
 
 static bool ping_fits(const struct wsx_ping *ping, const struct wsx_frame_event *event) {
+    size_t kept = MIN(ping->length, WSX_CONTROL_MAX);
     return ping->length == event->frame->have &&
-           (!ping->length || memcmp(ping->payload, event->payload, ping->length) == 0);
+           (!kept || memcmp(ping->payload, event->payload, kept) == 0);
 }
 
 /* The oldest waiting Ping with this payload, or the newest one if many wait; NULL if none fits. */
@@ -146,7 +147,7 @@ static void judge_close(struct wsx_connection *connection, const struct wsx_fram
                 "%s at offset %" G_GUINT64_FORMAT " of the reason",
                 utf8.bad ? "a byte that does not fit" : "a character without its end",
                 utf8.bad ? utf8.bad_offset : utf8.char_offset);
-    if (answered && answered->close_code && answered->close_code != code)
+    if (answered && answered->close_has_code && answered->close_code != code)
         FINDING(connection, WSX_RULE_CLOSE_ECHO_DIFFERS, answered->close_packet,
                 "code %u answers code %u of packet %u", code, answered->close_code,
                 answered->close_packet);
@@ -178,6 +179,7 @@ static void close_frame(struct wsx_connection *connection, struct wsx_side *side
         side->close_packet = connection->packet;
         side->close_time = connection->time;
         side->close_code = code;
+        side->close_has_code = event->frame->have >= 2;
         event->mark = &side->close_mark;
     }
 }

@@ -126,8 +126,8 @@ static enum wsx_inflate_result inflate_known(struct wsx_connection *connection,
 }
 
 /* A compressed message: inflates what is there of its payload. *output owns what message->bytes
- * points to then. */
-static void inflate_whole(struct wsx_connection *connection, struct wsx_side *side,
+ * points to then. False when it can't be inflated: what came out is no text to be judged then. */
+static bool inflate_whole(struct wsx_connection *connection, struct wsx_side *side,
                           struct wsx_message *message, struct wsx_inflate_output *output) {
     bool incomplete = message->incomplete;
     message->wire = message->bytes;
@@ -143,22 +143,31 @@ static void inflate_whole(struct wsx_connection *connection, struct wsx_side *si
         lose_context(connection, side);
     if (message->incomplete && !output->length) {
         message->raw = true;
-        return;
+        return false;
     }
     message->bytes = output->bytes;
     message->have = output->length;
+    return result != WSX_INFLATE_FAILED;
 }
 
 /* ---- text ---- */
 
-static void report_utf8(struct wsx_connection *connection, const struct wsx_utf8 *state) {
+/* An extension that is not known may have changed the payload: it has where it sets reserved bits,
+ * and may have where it does not. */
+static void report_utf8(struct wsx_connection *connection, const struct wsx_message *message,
+                        const struct wsx_utf8 *state) {
+    const struct wsx_agreement *agreement = &connection->agreement;
+    enum wsx_severity severity =
+        agreement->known && !agreement->unknown_extension ? WSX_ERROR : WSX_WARNING;
+    if (message->altered)
+        return;
     if (state->bad)
-        FINDING(connection, WSX_RULE_MESSAGE_UTF8_INVALID, 0,
-                "byte 0x%02x at offset %" G_GUINT64_FORMAT, state->bad_byte, state->bad_offset);
+        FINDING_AS(connection, WSX_RULE_MESSAGE_UTF8_INVALID, severity, 0,
+                   "byte 0x%02x at offset %" G_GUINT64_FORMAT, state->bad_byte, state->bad_offset);
     else
-        FINDING(connection, WSX_RULE_MESSAGE_UTF8_INVALID, 0,
-                "the message ends inside the character that begins at offset %" G_GUINT64_FORMAT,
-                state->char_offset);
+        FINDING_AS(connection, WSX_RULE_MESSAGE_UTF8_INVALID, severity, 0,
+                   "the message ends inside the character that begins at offset %" G_GUINT64_FORMAT,
+                   state->char_offset);
 }
 
 static void judge_text(struct wsx_connection *connection, struct wsx_message *message,
@@ -167,7 +176,7 @@ static void judge_text(struct wsx_connection *connection, struct wsx_message *me
         return;
     if (utf8->bad || (!message->incomplete && !wsx_utf8_complete(utf8))) {
         if (!told)
-            report_utf8(connection, utf8);
+            report_utf8(connection, message, utf8);
         return;
     }
     message->utf8 = true;
@@ -187,14 +196,14 @@ static void finish(struct wsx_connection *connection, struct wsx_side *side,
     message->length_known = !message->compressed;
     bool told = utf8->bad;
     if (message->compressed) {
-        inflate_whole(connection, side, message, output);
+        told = !inflate_whole(connection, side, message, output) || told;
         if (!message->raw)
             wsx_utf8_feed(utf8, message->bytes, message->have);
     }
     judge_text(connection, message, utf8, told);
 }
 
-void wsx_message_break(struct wsx_connection *connection, struct wsx_side *side) {
+void wsx_message_break(struct wsx_connection *connection, struct wsx_side *side, bool unfinished) {
     struct wsx_assembly *assembly = &side->assembly;
     struct wsx_inflate_output output;
     if (!assembly->open)
@@ -204,7 +213,7 @@ void wsx_message_break(struct wsx_connection *connection, struct wsx_side *side)
     assembly->message.have = assembly->length;
     finish(connection, side, &assembly->message, &assembly->utf8, &output);
     assembly->message.length_known = false;
-    if (connection->ending)
+    if (unfinished)
         FINDING(connection, WSX_RULE_MESSAGE_UNFINISHED, assembly->message.first_packet,
                 "message %u of the %s, begun in packet %u", assembly->message.index,
                 wsx_side_name(assembly->message.direction), assembly->message.first_packet);
@@ -233,13 +242,19 @@ static void add(struct wsx_connection *connection, struct wsx_message *message,
                 struct wsx_utf8 *utf8, const struct wsx_frame_event *event) {
     const struct wsx_frame *frame = event->frame;
     bool was_whole = !message->incomplete;
+    const struct wsx_agreement *agreement = &connection->agreement;
+    /* RSV1 is permessage-deflate's, or likely to be */
+    unsigned foreign = agreement->deflate || !agreement->known ? 3u : 7u;
+    bool judged = agreement->known && !agreement->unknown_extension;
+    if (!judged && (wsx_header_rsv(&frame->header) & foreign))
+        message->altered = true;
     message->frames++;
     message->wire_length += frame->header.payload_length;
     if (frame->have < frame->header.payload_length)
         message->incomplete = true;
     if (message->text && !message->compressed && was_whole && !utf8->bad &&
         !wsx_utf8_feed(utf8, event->payload, frame->have))
-        report_utf8(connection, utf8);
+        report_utf8(connection, message, utf8);
 }
 
 /* A data frame that is a message by itself. */
@@ -260,7 +275,7 @@ static void single(struct wsx_connection *connection, struct wsx_side *side,
         message.incomplete = true;
     }
     finish(connection, side, &message, &utf8, &output);
-    if (event->frame->unfinished && connection->ending)
+    if (event->frame->unfinished && connection->ending && !side->tail_unknown)
         FINDING(connection, WSX_RULE_MESSAGE_UNFINISHED, event->frame->begin_packet,
                 "message %u of the %s, begun in packet %u: %zu of %" G_GUINT64_FORMAT
                 " bytes of its frame came",

@@ -32,8 +32,9 @@ static inline const char *wsx_side_name(enum wsx_direction direction) {
 /* message.c: a frame with a data opcode; reports it as a fragment, a message or a stray. */
 void wsx_message_frame(struct wsx_connection *connection, struct wsx_side *side,
                        struct wsx_frame_event *event);
-/* message.c: the message under way ends without its last frame; nothing happens without one. */
-void wsx_message_break(struct wsx_connection *connection, struct wsx_side *side);
+/* message.c: the message under way ends without its last frame; nothing happens without one.
+ * unfinished: its sender never sent that frame, it is not only unseen. */
+void wsx_message_break(struct wsx_connection *connection, struct wsx_side *side, bool unfinished);
 void wsx_message_clear(struct wsx_assembly *assembly);
 
 /* control.c: a frame with a control opcode; judges and reports it. */

@@ -33,8 +33,8 @@ static bool has_layer(const packet_info *pinfo, const char *name) {
  * line. */
 static size_t find_start(const uint8_t *bytes, size_t length, bool request) {
     static const char *const status[] = {"HTTP/1.", NULL};
-    static const char *const methods[] = {"GET ",     "POST ",   "PUT ",   "HEAD ",
-                                          "OPTIONS ", "DELETE ", "PATCH ", NULL};
+    static const char *const methods[] = {"GET ",    "POST ",  "PUT ",     "HEAD ",  "OPTIONS ",
+                                          "DELETE ", "PATCH ", "CONNECT ", "TRACE ", NULL};
     const char *const *starts = request ? methods : status;
     for (size_t at = 0; at < length; at++) {
         if (!g_ascii_isupper(bytes[at]))
