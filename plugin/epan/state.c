@@ -8,6 +8,8 @@
 #include "store.h"
 
 #include "fields.h"
+#include "tcpview.h"
+#include "tokens.h"
 
 #include <epan/wmem_scopes.h>
 #include <stdlib.h>
@@ -412,8 +414,10 @@ static void judge_key_reuse(struct wsx_session *session, struct wsx_collecting *
     if (earlier->conversation == session->conversation || waits)
         return;
     struct wsx_finding_sink sink = {collect_for_session, collecting};
+    struct wsx_shown shown;
     wsx_report(&sink, WSX_RULE_HS_KEY_REUSED, earlier->request_packet,
-               "key %s, in the request of packet %u", key, earlier->request_packet);
+               "key %s, in the request of packet %u", wsx_show(&shown, wsx_slice_of(key)),
+               earlier->request_packet);
 }
 
 struct wsx_session *wsx_state_request(packet_info *pinfo, struct wsx_head *head, bool encrypted,
@@ -480,6 +484,9 @@ struct wsx_session *wsx_state_response(packet_info *pinfo, struct wsx_session *s
     session->status = session->response.status;
     open_here(session, pinfo);
     touch(session, pinfo);
+    struct wsx_tcp_view view;
+    if (session->tcp && wsx_tcp_view(pinfo, session->tcp, &view))
+        session->answer_end = view.sequence + view.length;
     struct wsx_agreement agreement;
     struct wsx_finding_sink sink = {collect_for_session, &collecting};
     wsx_handshake_check_response(unseen ? NULL : &session->request, session->request_packet,
@@ -594,11 +601,10 @@ static uint32_t collecting_packet(const struct wsx_collecting *collecting) {
 /* Sent before the answer: unless its sender had received that by then, and only the capture has
  * them in another order. */
 static bool is_too_early(const struct wsx_session *session, const struct wsx_early *early) {
-    const struct wsx_position *answer = &session->position[WSX_SERVER_TO_CLIENT];
     if (early->direction != WSX_CLIENT_TO_SERVER || !session->response_packet)
         return false;
-    return !(answer->known && early->acknowledged &&
-             (int32_t)(early->acknowledged - answer->sequence) >= 0);
+    return !(session->answer_end && early->acknowledged &&
+             (int32_t)(early->acknowledged - session->answer_end) >= 0);
 }
 
 static void flush_early(struct wsx_collecting *collecting) {
@@ -622,6 +628,10 @@ static void flush_early(struct wsx_collecting *collecting) {
                             early->captured - drop, early->length - before, early->packet,
                             collecting_packet(collecting), collecting_time(collecting), collecting);
     }
+    if (collecting->findings) { /* no frame is complete yet that could hold them */
+        struct wsx_note note = {.direction = WSX_CLIENT_TO_SERVER};
+        wsx_core_events.note(collecting, &note);
+    }
     early_clear(session);
 }
 
@@ -630,6 +640,25 @@ static void flush_early(struct wsx_collecting *collecting) {
 void wsx_state_fin(struct wsx_session *session, enum wsx_direction direction, uint64_t offset) {
     session->fin_seen[direction] = true;
     session->fin_offset[direction] = offset;
+}
+
+/* One more than what was seen may be the number that an unseen FIN takes. */
+void wsx_state_reach(struct wsx_session *session, enum wsx_direction direction, uint32_t sequence,
+                     bool last) {
+    const struct wsx_position *position = &session->position[direction];
+    int32_t apart = (int32_t)(sequence - position->sequence);
+    if (!position->known || session->fin_seen[direction] || apart <= 0)
+        return;
+    uint64_t offset = position->offset + (uint64_t)apart, done, whole;
+    if (!session->core) {
+        session->lossy[direction] |= offset > session->answer_seen + 1;
+        return;
+    }
+    struct wsx_side *side = &session->core->side[direction];
+    if (last && offset > side->stream.next + 1)
+        session->fin_offset[direction] = offset;
+    else if (offset > side->stream.next && wsx_stream_pending(&side->stream, &done, &whole))
+        side->tail_unknown = true;
 }
 
 void wsx_store_unsettled(struct wsx_session *session) { g_ptr_array_add(unsettled, session); }
@@ -658,6 +687,24 @@ static void finish_sides(struct wsx_session *session, struct wsx_collecting *col
     }
 }
 
+/* The connection ended, and what a side sent last was not seen to its end: neither its last byte nor
+ * what TLS made of the last ones. */
+static bool tail_is_unseen(const struct wsx_session *session, enum wsx_direction direction) {
+    bool replaced = session->cause == WSX_CAUSE_REPLACED && !session->fin_seen[direction];
+    return replaced || wsx_store_carrier(session->conversation)->unread[direction];
+}
+
+static void note_unseen_tails(struct wsx_session *session) {
+    for (int d = 0; d < 2; d++)
+        if (tail_is_unseen(session, d))
+            session->core->side[d].tail_unknown = true;
+}
+
+static bool is_unanswered(const struct wsx_session *session) {
+    return session->cause != WSX_CAUSE_REFUSED && !session->lossy[WSX_SERVER_TO_CLIENT] &&
+           !tail_is_unseen(session, WSX_SERVER_TO_CLIENT);
+}
+
 /* What only the end proves. */
 static void judge_end(struct wsx_session *session, struct wsx_collecting *collecting) {
     struct wsx_finding_sink sink = {wsx_collect_finding, collecting};
@@ -665,7 +712,7 @@ static void judge_end(struct wsx_session *session, struct wsx_collecting *collec
         wsx_store_judge_reset(session, &sink);
     if (session->opened)
         wsx_connection_judge_end(session->core, collecting->pinfo->num, collecting);
-    else if (session->cause != WSX_CAUSE_REFUSED && !session->lossy[WSX_SERVER_TO_CLIENT])
+    else if (is_unanswered(session))
         wsx_report(&sink, WSX_RULE_HS_UNANSWERED, session->request_packet,
                    "the request of packet %u", session->request_packet);
 }
@@ -703,6 +750,8 @@ static void settle(struct wsx_session *session, struct wsx_collecting *collectin
         wsx_state_end(session, WSX_CAUSE_FIN);
     if (session->opened && session->cause && !session->end_packet)
         wsx_store_end_quic(session, collecting);
+    if (session->opened && session->cause && !session->end_packet)
+        note_unseen_tails(session);
     if (session->opened && (session->cause || session->fin_seen[0] || session->fin_seen[1]))
         finish_sides(session, collecting, session->cause != WSX_CAUSE_NONE, true);
     if (!session->cause || session->end_packet)

@@ -109,8 +109,9 @@ struct wsx_session {
         uint64_t code;
     } reset;                     /* HTTP/2 and HTTP/3: the stream was reset */
     struct wsx_quic_side *quic[2]; /* HTTP/3 */
-    bool hole[2];                  /* HTTP/2: bytes may be missing before those that come next */
-    bool lossy[2];                 /* that was so once */
+    bool hole[2];                  /* TLS, HTTP/2: bytes may be missing before those that come next */
+    bool lossy[2];                 /* bytes are missing, before the answer or of what carries it */
+    uint32_t answer_end;           /* TCP: sequence number behind the answer's packet; 0 = not known */
     const char *setting_finding; /* of h2-setting-withdrawn, to be told in this packet */
     unsigned early_count[2];
     int64_t early_since[2]; /* time of the first of these */
@@ -251,6 +252,10 @@ unsigned wsx_state_early_count(const struct wsx_session *session, enum wsx_direc
                                int64_t *since);
 /* A FIN behind the direction's byte at `offset` (0: not known). */
 void wsx_state_fin(struct wsx_session *session, enum wsx_direction direction, uint64_t offset);
+/* TCP: a packet's numbers tell that the direction's bytes before this one were sent. `last`: the
+ * connection ends here. */
+void wsx_state_reach(struct wsx_session *session, enum wsx_direction direction, uint32_t sequence,
+                     bool last);
 
 /* ---- HTTP/2 and HTTP/3; first pass, unless said otherwise ---- */
 
@@ -266,6 +271,8 @@ void wsx_state_stream_reset(struct wsx_session *session, bool from_server, uint6
 /* Looks whether TCP lost bytes right before this packet: they may have been of any stream that it
  * carries. Before the packet's bytes are fed. */
 void wsx_state_carrier_look(packet_info *pinfo);
+/* TLS: the packet's bytes were decrypted, or could not be (yet). */
+void wsx_state_carrier_read(struct wsx_session *session, enum wsx_direction direction, bool read);
 /* Where the bytes that come next stand: behind what came, or behind a hole. */
 uint64_t wsx_state_stream_offset(struct wsx_session *session, enum wsx_direction direction);
 /* The stream is of this QUIC connection, by Wireshark's number. */

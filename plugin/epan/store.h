@@ -70,6 +70,7 @@ struct wsx_kept {
 /* The sessions of one transport connection. */
 struct wsx_carrier {
     struct wsx_session *latest;
+    bool unread[2]; /* TLS: the last bytes of this direction were not decrypted, or not yet */
     /* HTTP/2 and HTTP/3: */
     uint32_t looked; /* packet: see wsx_state_carrier_look */
     wmem_map_t *streams;              /* uint64_t to struct wsx_session */

@@ -112,6 +112,11 @@ void wsx_store_end_quic(struct wsx_session *session, struct wsx_collecting *coll
     }
 }
 
+/* The first of the sessions that go with this one. */
+static struct wsx_session *first_companion(struct wsx_session *session) {
+    return session->http == WSX_HTTP_1 ? session : wsx_store_carrier(session->conversation)->first;
+}
+
 /* What TCP has noted of this packet; its own pointer to it is gone by now. */
 static bool segment_was_lost(packet_info *pinfo, const struct tcp_analysis *tcp) {
     struct wsx_tcp_view view;
@@ -128,7 +133,7 @@ void wsx_state_carrier_look(packet_info *pinfo) {
     if (!wsx_sessions_open || pinfo->ptype != PT_TCP)
         return;
     struct wsx_session *session = wsx_state_find(pinfo);
-    if (!session || session->http != WSX_HTTP_2 || !session->tcp ||
+    if (!session || !session->tcp || (session->http == WSX_HTTP_1 && !session->encrypted) ||
         !segment_was_lost(pinfo, session->tcp))
         return;
     struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
@@ -136,11 +141,17 @@ void wsx_state_carrier_look(packet_info *pinfo) {
         return;
     carrier->looked = pinfo->num;
     enum wsx_direction direction = wsx_state_direction(session, pinfo);
-    for (session = carrier->first; session; session = session->next_stream) {
-        session->hole[direction] = session->lossy[direction] = true;
+    bool late = wsx_tcp_waits_for_late();
+    for (session = first_companion(session); session; session = session->next_stream) {
+        session->lossy[direction] = true;
+        session->hole[direction] |= !late;
         if (session->core)
             session->core->side[direction].tail_unknown = true;
     }
+}
+
+void wsx_state_carrier_read(struct wsx_session *session, enum wsx_direction direction, bool read) {
+    wsx_store_carrier(session->conversation)->unread[direction] = !read;
 }
 
 /* How many bytes of the stream are missing is not known. The hole is made one byte longer than what
@@ -153,11 +164,6 @@ uint64_t wsx_state_stream_offset(struct wsx_session *session, enum wsx_direction
     session->hole[direction] = false;
     uint64_t lacks = wsx_stream_pending(stream, &done, &whole) && whole > done ? whole - done : 0;
     return stream->next + lacks + 1;
-}
-
-/* The first of the sessions that go with this one. */
-static struct wsx_session *first_companion(struct wsx_session *session) {
-    return session->http == WSX_HTTP_1 ? session : wsx_store_carrier(session->conversation)->first;
 }
 
 void wsx_state_carrier_fin(struct wsx_session *session, enum wsx_direction direction) {

@@ -26,6 +26,10 @@ unsigned wsx_tcp_flags(packet_info *pinfo);
 /* The packet's TCP header. False where it can't be found for certain. */
 bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx_tcp_view *view);
 
+/* TCP hands on nothing behind a missing segment, and so everything in order
+ * (tcp.reassemble_out_of_order). */
+bool wsx_tcp_waits_for_late(void);
+
 /* The sequence number on the wire for one of struct tcpinfo, in the packet's own direction. */
 uint32_t wsx_tcp_sequence(const struct tcp_analysis *tcp, uint32_t sequence);
 

@@ -98,7 +98,9 @@ static struct wsx_call *feed_next(tvbuff_t *tvb, packet_info *pinfo, struct wsx_
     enum wsx_direction direction = wsx_state_direction(session, pinfo);
     unsigned captured = tvb_captured_length(tvb);
     const uint8_t *bytes = captured ? tvb_get_ptr(tvb, 0, (int)captured) : NULL;
-    uint64_t offset = session->core->side[direction].stream.next;
+    uint64_t offset = session->encrypted && session->tcp
+                          ? wsx_state_stream_offset(session, direction)
+                          : session->core->side[direction].stream.next;
     return wsx_state_feed(pinfo, session, tvb, bytes, captured, tvb_reported_length(tvb), direction,
                           offset, 0);
 }
@@ -363,7 +365,14 @@ static void feed_held_back(packet_info *pinfo, struct wsx_session *session,
 static void watch_end(packet_info *pinfo, struct wsx_session *session,
                       const struct wsx_tcp_view *view) {
     enum wsx_direction direction = wsx_state_direction(session, pinfo);
-    if (view->flags & TH_RST) {
+    bool rst = (view->flags & TH_RST) != 0;
+    if (view->flags & (TH_RST | TH_FIN)) {
+        if (!(view->flags & TH_FIN) || !session->opened)
+            wsx_state_reach(session, direction, view->sequence, rst);
+        if (view->flags & TH_ACK)
+            wsx_state_reach(session, !direction, view->acknowledgement, rst);
+    }
+    if (rst) {
         wsx_state_end(session, WSX_CAUSE_RST);
     } else if (view->flags & TH_FIN) {
         uint64_t before = 0, offset = 0;
@@ -383,6 +392,23 @@ static void watch_carrier(packet_info *pinfo, struct wsx_session *session,
         wsx_state_carrier_fin(session, wsx_state_direction(session, pinfo));
 }
 
+static bool holds_decrypted(const packet_info *pinfo) {
+    bool found = false;
+    for (GSList *list = pinfo->data_src; list && !found; list = list->next) {
+        char *name = wsx_data_source_name(list->data);
+        found = name && g_str_has_prefix(name, "Decrypted TLS");
+        wmem_free(NULL, name);
+    }
+    return found;
+}
+
+/* TLS: whether the last bytes of a direction could be decrypted. */
+static void watch_records(packet_info *pinfo, struct wsx_session *session, unsigned flags) {
+    if (session && session->encrypted && session->tcp && (flags & WSX_TCP_PAYLOAD))
+        wsx_state_carrier_read(session, wsx_state_direction(session, pinfo),
+                               holds_decrypted(pinfo));
+}
+
 /* First pass, TCP: late segments, FIN and RST. Returns the packet's session. */
 static struct wsx_session *watch_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
                                      struct wsx_packet *packet) {
@@ -391,10 +417,13 @@ static struct wsx_session *watch_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tr
     if (packet && packet->end_told)
         return session;
     unsigned flags = wsx_tcp_flags(pinfo);
+    if (called)
+        watch_records(pinfo, session, flags);
     if (!(flags & (TH_FIN | TH_RST)) && (called || !(flags & WSX_TCP_PAYLOAD)))
         return session;
     if (!session)
         session = wsx_state_find(pinfo);
+    watch_records(pinfo, session, flags);
     bool streams = session && session->http != WSX_HTTP_1;
     if (!session || (session->cause && !streams) || !session->tcp)
         return session;
