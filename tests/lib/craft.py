@@ -45,19 +45,19 @@ def good_key(number):
     return base64.b64encode(b"key of sixteen%02d" % number)
 
 
-def request(number, edit=lambda lines: lines):
+def request(number=0, edit=lambda lines: lines, key=None):
     """The head of a good request, and what `edit` makes of its lines."""
     return b"\r\n".join(edit([
         b"GET /chat HTTP/1.1", b"Host: server.example.com", b"Upgrade: websocket",
-        b"Connection: Upgrade", b"Sec-WebSocket-Key: " + good_key(number),
+        b"Connection: Upgrade", b"Sec-WebSocket-Key: " + (key or good_key(number)),
         b"Sec-WebSocket-Version: 13"]) + [b"", b""])
 
 
-def response(number, edit=lambda lines: lines):
+def response(number=0, edit=lambda lines: lines, key=None):
     """The head of the answer to request(number)."""
     return b"\r\n".join(edit([
         b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Connection: Upgrade",
-        b"Sec-WebSocket-Accept: " + accept(good_key(number))]) + [b"", b""])
+        b"Sec-WebSocket-Accept: " + accept(key or good_key(number))]) + [b"", b""])
 
 
 def without(name):
