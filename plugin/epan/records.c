@@ -78,6 +78,11 @@ struct wsx_record *wsx_record_add(struct wsx_collecting *collecting, enum wsx_ki
 void wsx_record_end(struct wsx_collecting *collecting, enum wsx_cause cause) {
     struct wsx_record *record = wsx_record_add(collecting, WSX_KIND_END, 0);
     kept_of(record)->cause = cause;
+    for (int d = 0; d < 2; d++) {
+        struct wsx_fragment_list *fragments = &collecting->session->fragments[d];
+        wmem_free(wmem_file_scope(), fragments->list);
+        *fragments = (struct wsx_fragment_list){0};
+    }
 }
 
 /* A copy that lasts as long as records do; NULL over the total. */
@@ -131,6 +136,37 @@ static void put_rules(struct wsx_session *session, enum wsx_direction direction,
         memcpy(open, saved, saved_count);
         session->open_rule_count[direction] = saved_count;
     }
+}
+
+/* ---- the frames of a message ---- */
+
+static void add_fragment(struct wsx_session *session, const struct wsx_frame_event *event,
+                         uint32_t packet) {
+    struct wsx_fragment_list *fragments = &session->fragments[event->direction];
+    if (fragments->message_index != event->message_index) {
+        fragments->message_index = event->message_index;
+        fragments->count = 0;
+    }
+    if (fragments->count == WSX_FRAGMENTS_LISTED)
+        return;
+    if (fragments->count == fragments->size) {
+        fragments->size = MIN(MAX(fragments->size * 2, 8), WSX_FRAGMENTS_LISTED);
+        fragments->list = wmem_realloc(wmem_file_scope(), fragments->list,
+                                       fragments->size * sizeof *fragments->list);
+    }
+    fragments->list[fragments->count++] =
+        (struct wsx_fragment){packet, event->frame->header.payload_length};
+}
+
+/* Of a message of several frames; those of a message inside an unfinished one are not in the list.
+ */
+static void keep_fragments(struct wsx_kept_message *kept, const struct wsx_session *session) {
+    const struct wsx_fragment_list *fragments = &session->fragments[kept->message.direction];
+    if (kept->message.frames < 2 || fragments->message_index != kept->message.index)
+        return;
+    kept->fragment_count = fragments->count;
+    kept->fragments =
+        wmem_memdup(wsx_store_scope(), fragments->list, fragments->count * sizeof *fragments->list);
 }
 
 /* ---- the core's events ---- */
@@ -190,6 +226,7 @@ static void put_message(struct wsx_collecting *collecting, struct wsx_record *re
     kept->message = *message;
     if (!keep_message(kept, collecting->pinfo, wire_in_frame, bytes_in_frame))
         drop_message(collecting, record, kept);
+    keep_fragments(kept, collecting->session);
     kept_of(record)->message = kept;
 }
 
@@ -268,13 +305,16 @@ static void on_frame(void *context, const struct wsx_frame_event *event) {
         record->offset = (int32_t)(frame->whole - collecting->bytes);
     else
         put_frame(collecting, record, event);
+    bool inside = event->message && event->message->first_index == event->index;
+    if (event->message_index && !inside)
+        add_fragment(session, event, record->packet);
     if (event->message) {
         bool in_frame = event->message->bytes == event->payload;
         if (event->message->utf8)
             record->flags |= WSX_FLAG_UTF8;
         if (!here || !is_plain_message(event))
-            put_message(collecting, record, event->message,
-                        event->message->wire == event->payload, in_frame);
+            put_message(collecting, record, event->message, event->message->wire == event->payload,
+                        in_frame);
         count_message(session, event->message);
     }
     if (event->answers_packet || event->mark)
@@ -332,16 +372,16 @@ static bool call_is_its_frame(uint32_t first, const struct wsx_stream *stream) {
         stream->state == WSX_STREAM_SEARCH)
         return false;
     const struct wsx_record *frame = record_at(first + 1);
-    if (frame->kind != WSX_KIND_FRAME || frame->offset != 0 ||
-        frame->item == WSX_ITEM_PING || frame->item == WSX_ITEM_CLOSE) /* their record is marked */
+    if (frame->kind != WSX_KIND_FRAME || frame->offset != 0 || frame->item == WSX_ITEM_PING ||
+        frame->item == WSX_ITEM_CLOSE) /* their record is marked */
         return false;
     *record_at(first) = *frame;
     record_count--;
     return true;
 }
 
-static void call_tail(struct wsx_call *call, struct wsx_session *session,
-                      struct wsx_record *record, uint32_t packet) {
+static void call_tail(struct wsx_call *call, struct wsx_session *session, struct wsx_record *record,
+                      uint32_t packet) {
     const struct wsx_side *side = &session->core->side[call->direction];
     record->message_index = call->count;
     if (side->stream.state == WSX_STREAM_SEARCH) {
@@ -480,7 +520,9 @@ struct wsx_call *wsx_state_recall(packet_info *pinfo, uint32_t length) {
     return recall(pinfo, false, length);
 }
 
-struct wsx_call *wsx_state_recall_settled(packet_info *pinfo) { return recall(pinfo, true, 0); }
+struct wsx_call *wsx_state_recall_settled(packet_info *pinfo) {
+    return recall(pinfo, true, 0);
+}
 
 /* ---- items ---- */
 
@@ -516,6 +558,8 @@ static void item_message(const struct wsx_record *record, packet_info *pinfo,
     item->message = wmem_new0(pinfo->pool, struct wsx_message);
     if (kept) {
         *item->message = kept->message;
+        item->fragments = kept->fragments;
+        item->fragment_count = kept->fragment_count;
         return;
     }
     *item->message =
@@ -579,8 +623,7 @@ const uint8_t *wsx_item_payload(const struct wsx_item *item, packet_info *pinfo,
 
 static const uint8_t *inflate_again(const struct wsx_item *item, packet_info *pinfo) {
     const struct wsx_message *message = item->message;
-    const uint8_t *wire =
-        message->wire ? message->wire : wsx_item_payload(item, pinfo, item->have);
+    const uint8_t *wire = message->wire ? message->wire : wsx_item_payload(item, pinfo, item->have);
     struct wsx_inflate_output output;
     wsx_inflate_again(message->window, message->window_length, wire, message->wire_have,
                       message->have, &output);

@@ -76,8 +76,7 @@ static void show_findings(const struct wsx_finding *findings, packet_info *pinfo
 /* A tvb over bytes that stay, with a tab of its own in the byte pane. */
 static tvbuff_t *tab(struct canvas *canvas, const uint8_t *bytes, size_t length, const char *what,
                      const struct wsx_item *item, uint32_t number) {
-    tvbuff_t *tvb =
-        tvb_new_child_real_data(canvas->tvb, bytes, (unsigned)length, (int)length);
+    tvbuff_t *tvb = tvb_new_child_real_data(canvas->tvb, bytes, (unsigned)length, (int)length);
     if (canvas->top)
         add_new_data_source(canvas->pinfo, tvb,
                             wmem_strdup_printf(canvas->pinfo->pool, "%s %u %s", what, number,
@@ -150,10 +149,12 @@ static void draw_close(proto_tree *tree, tvbuff_t *payload, const struct wsx_ite
     if (have) {
         proto_item *shown = proto_tree_add_item(tree, hf_b_close, payload, 0, have, ENC_NA);
         proto_tree *close = proto_item_add_subtree(shown, ett_wsx_payload);
-        if (have >= 2)
-            proto_item_append_text(
-                proto_tree_add_item(close, hf_b_close_code, payload, 0, 2, ENC_BIG_ENDIAN), " (%s)",
-                wsx_close_name(tvb_get_ntohs(payload, 0)));
+        if (have >= 2) {
+            unsigned code = tvb_get_ntohs(payload, 0);
+            /* the built-in's own names end at 1011 */
+            proto_tree_add_uint_format_value(close, hf_b_close_code, payload, 0, 2, code, "%s (%u)",
+                                             wsx_close_name(code), code);
+        }
         if (have > 2)
             proto_tree_add_item(close, hf_b_close_reason, payload, 2, have - 2, ENC_UTF_8);
     }
@@ -190,8 +191,7 @@ static void draw_control(proto_tree *tree, tvbuff_t *payload, const struct wsx_i
 
 /* ---- messages ---- */
 
-static void draw_message_bytes(proto_tree *tree, tvbuff_t *tvb,
-                               const struct wsx_message *message) {
+static void draw_message_bytes(proto_tree *tree, tvbuff_t *tvb, const struct wsx_message *message) {
     int have = (int)tvb_captured_length(tvb);
     const uint8_t *bytes = have ? tvb_get_ptr(tvb, 0, have) : (const uint8_t *)"";
     if (message->text && !message->raw) {
@@ -221,9 +221,11 @@ static void draw_message(proto_tree *parent, tvbuff_t *tvb, packet_info *pinfo,
         generated(proto_tree_add_uint64(tree, hf_message_length, tvb, 0, 0, message->length));
     generated(proto_tree_add_uint64(tree, hf_message_wire_length, tvb, 0, 0, message->wire_length));
     generated(proto_tree_add_boolean(tree, hf_message_compressed, tvb, 0, 0, message->compressed));
-    if (message->compressed && message->wire_length && message->length_known)
-        generated(proto_tree_add_double(tree, hf_message_ratio, tvb, 0, 0,
-                                        (double)message->length / (double)message->wire_length));
+    if (message->compressed && message->wire_length && message->length_known) {
+        double ratio = (double)message->length / (double)message->wire_length;
+        generated(proto_tree_add_double_format_value(tree, hf_message_ratio, tvb, 0, 0, ratio,
+                                                     "%.2f", ratio));
+    }
     generated(proto_tree_add_uint(tree, hf_message_frames, tvb, 0, 0, message->frames));
     add_packet(tree, hf_message_first_in, tvb, message->first_packet);
     add_packet(tree, hf_message_last_in, tvb, item->packet);
@@ -246,21 +248,59 @@ static tvbuff_t *message_tvb(struct canvas *canvas, const struct wsx_item *item,
                message->index);
 }
 
+/* Numbers of fragments in the heading of their list. */
+#define FRAGMENTS_IN_HEADING 6u
+
+/* In the words of Wireshark's own reassembly. */
+static void name_fragments(proto_item *heading, const struct wsx_item *item) {
+    uint32_t named = MIN(item->fragment_count, FRAGMENTS_IN_HEADING);
+    proto_item_set_text(heading, "%u Reassembled WebSocket fragments (%" PRIu64 " bytes): ",
+                        item->message->frames, item->message->wire_length);
+    for (uint32_t i = 0; i < named; i++)
+        proto_item_append_text(heading, "%s#%u(%" PRIu64 ")", i ? ", " : "",
+                               item->fragments[i].packet, item->fragments[i].length);
+    if (named < item->message->frames)
+        proto_item_append_text(heading, ", \xe2\x80\xa6");
+}
+
+/* at: of its first byte in all fragments. The message's own bytes lie in tvb, unless they were
+ * compressed. */
+static void draw_fragment(proto_tree *tree, tvbuff_t *tvb, const struct wsx_fragment *fragment,
+                          uint64_t at, bool in_message) {
+    uint64_t have = tvb_captured_length(tvb);
+    uint64_t from = in_message ? MIN(at, have) : 0;
+    uint64_t length = in_message ? MIN(fragment->length, have - from) : 0;
+    char *bytes = wmem_strdup_printf(
+        NULL, ", payload: %" PRIu64 "-%" PRIu64 " (%" PRIu64 " byte%s)", at,
+        at + fragment->length - 1, fragment->length, fragment->length == 1 ? "" : "s");
+    generated(proto_tree_add_uint_format(tree, hf_b_fragment, tvb, (int)from, (int)length,
+                                         fragment->packet, "Frame: %u%s", fragment->packet,
+                                         fragment->length ? bytes : " (no payload)"));
+    wmem_free(NULL, bytes);
+}
+
 static void draw_fragments(proto_tree *tree, tvbuff_t *tvb, const struct wsx_item *item) {
-    if (item->message->frames < 2)
+    const struct wsx_message *message = item->message;
+    if (message->frames < 2)
         return;
-    proto_item *shown = proto_tree_add_item(tree, hf_b_fragments, tvb, 0,
-                                            (int)tvb_captured_length(tvb), ENC_NA);
-    generated(shown);
-    proto_item_append_text(shown, " (%u frames, from packet %u)", item->message->frames,
-                           item->message->first_packet);
+    proto_item *shown =
+        proto_tree_add_item(tree, hf_b_fragments, tvb, 0, (int)tvb_captured_length(tvb), ENC_NA);
     proto_tree *fragments = proto_item_add_subtree(shown, ett_wsx_part);
-    add_packet(fragments, hf_b_fragment, tvb, item->message->first_packet);
-    if (item->message->first_packet != item->packet)
-        add_packet(fragments, hf_b_fragment, tvb, item->packet);
-    generated(proto_tree_add_uint(fragments, hf_b_fragment_count, tvb, 0, 0, item->message->frames));
+    generated(shown);
+    name_fragments(shown, item);
+    uint64_t at = 0;
+    for (uint32_t i = 0; i < item->fragment_count; i++) {
+        draw_fragment(fragments, tvb, &item->fragments[i], at,
+                      !message->compressed || message->raw);
+        at += item->fragments[i].length;
+    }
+    if (item->fragment_count < message->frames)
+        proto_tree_add_subtree_format(fragments, tvb, 0, 0, ett_wsx_part, NULL,
+                                      "%u more fragments, not listed",
+                                      message->frames - item->fragment_count);
+    generated(proto_tree_add_uint(fragments, hf_b_fragment_count, tvb, 0, 0, message->frames));
     generated(proto_tree_add_uint(fragments, hf_b_reassembled_length, tvb, 0, 0,
-                                  (uint32_t)MIN(item->message->wire_length, UINT32_MAX)));
+                                  (uint32_t)MIN(message->wire_length, UINT32_MAX)));
 }
 
 /* ---- frames and the rest ---- */
@@ -332,8 +372,11 @@ static void draw_other(struct canvas *canvas, const struct wsx_item *item) {
     else
         draw_connection(tree, canvas->tvb, item->session, item->direction);
     show_findings(item->findings, canvas->pinfo, canvas->tvb, tree, top);
-    if (item->message)
-        draw_message(tree, message_tvb(canvas, item, NULL), canvas->pinfo, item);
+    if (item->message) {
+        tvbuff_t *message = message_tvb(canvas, item, NULL);
+        draw_fragments(tree, message, item);
+        draw_message(tree, message, canvas->pinfo, item);
+    }
 }
 
 /* The bytes of a frame that is not complete. */
@@ -346,16 +389,14 @@ static void draw_part(struct canvas *canvas) {
                                            (int)tvb_captured_length(tvb) - length, length, ENC_NA);
     proto_tree *tree = proto_item_add_subtree(item, ett_wsx_part);
     if (call->part_whole)
-        proto_item_set_text(item,
-                            "WebSocket frame %u from the %s: bytes %" PRIu64 " to %" PRIu64
-                            " of %" PRIu64,
-                            call->part_index, wsx_sender(call->direction),
-                            call->part_done - here + 1, call->part_done, call->part_whole);
+        proto_item_set_text(
+            item, "WebSocket frame %u from the %s: bytes %" PRIu64 " to %" PRIu64 " of %" PRIu64,
+            call->part_index, wsx_sender(call->direction), call->part_done - here + 1,
+            call->part_done, call->part_whole);
     else
-        proto_item_set_text(item,
-                            "WebSocket frame %u from the %s: the first %" PRIu64
-                            " bytes of its header",
-                            call->part_index, wsx_sender(call->direction), call->part_done);
+        proto_item_set_text(
+            item, "WebSocket frame %u from the %s: the first %" PRIu64 " bytes of its header",
+            call->part_index, wsx_sender(call->direction), call->part_done);
     draw_connection(tree, tvb, call->session, call->direction);
     if (!call->part)
         return;
@@ -394,8 +435,8 @@ static void info_part(GString *info, const struct wsx_call *call) {
     if (info->len > INFO_MAX || (!call->part_index && !call->searching))
         return;
     info_separate(info);
-    g_string_append(info, call->direction == WSX_CLIENT_TO_SERVER ? "\xe2\x86\x92 "
-                                                                  : "\xe2\x86\x90 ");
+    g_string_append(info,
+                    call->direction == WSX_CLIENT_TO_SERVER ? "\xe2\x86\x92 " : "\xe2\x86\x90 ");
     if (call->part_index)
         g_string_append_printf(info, "[part of frame %u]", call->part_index);
     else

@@ -53,6 +53,22 @@ struct wsx_position {
     uint64_t offset;
 };
 
+/* A frame of a message of several. */
+struct wsx_fragment {
+    uint32_t packet; /* where it became complete */
+    uint64_t length; /* of its payload, as its header says */
+};
+
+/* The first ones of a message. A message of a million empty frames must not cost a tree of a
+ * million lines, nor their memory: wsx_message.frames counts all of them. */
+#define WSX_FRAGMENTS_LISTED 1000u
+
+struct wsx_fragment_list {
+    struct wsx_fragment *list;
+    uint32_t count, size;
+    uint32_t message_index;
+};
+
 struct wsx_early; /* bytes that came before the answer */
 
 /* One WebSocket connection. Set in the first pass, unless said otherwise. */
@@ -118,6 +134,7 @@ struct wsx_session {
     uint8_t open_rules[2][WSX_RULE_COUNT]; /* of the message under way, in order */
     uint8_t open_rule_count[2];
     const struct wsx_part *part[2]; /* of the frame under way */
+    struct wsx_fragment_list fragments[2]; /* of the message under way */
     bool at_eof; /* the end of the file ended it: its last records are these */
     uint32_t eof_first, eof_count;
 };
@@ -170,6 +187,8 @@ struct wsx_item {
     /* the message that this frame ends, or a broken one; NULL else. Its bytes are there when
      * message_bytes is called. */
     struct wsx_message *message;
+    const struct wsx_fragment *fragments; /* of the message: the first WSX_FRAGMENTS_LISTED frames */
+    uint32_t fragment_count;              /* 0 for a message of one frame */
     const struct wsx_kept *kept; /* state.c's */
     enum wsx_cause cause;        /* WSX_KIND_END */
 };

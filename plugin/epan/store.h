@@ -48,6 +48,8 @@ enum wsx_bytes_at {
 struct wsx_kept_message {
     struct wsx_message message;
     enum wsx_bytes_at at;
+    const struct wsx_fragment *fragments;
+    uint32_t fragment_count;
     const uint8_t *fresh; /* the bytes, while the packet of the first pass lasts */
     uint32_t fresh_epoch;
 };
