@@ -29,7 +29,8 @@ SNAP_LENGTHS = (40, 54, 60, 66, 70, 80, 100, 150, 200)
 SHUFFLES = ("remove", "double", "swap", "all")
 SECONDS = 60
 SIZE_MAX = 3_000_000  # bytes of a capture: a tree of all of it is read twice
-QUICK = 12            # captures of the quick selection
+QUICK, CHOSEN = 3, 12  # captures that the quick tests and the tests take
+CHOSEN_EVERY = 5      # of a capture's damaged copies the tests take one in so many
 TREE = ["-O", "websocket", "-z", "websocket,messages,%s"]
 
 
@@ -156,11 +157,12 @@ def all_captures():
                         if folder.is_dir()])
 
 
-def tests(env):
+def tests(env, quick=False):
     """A small selection: (name, callable that gives the texts of what is wrong)."""
-    captures = all_captures()
-    chosen = captures[::max(1, len(captures) // QUICK)][:QUICK]
-    return [(f"mutate:{capture.stem}", lambda capture=capture: test(env, capture, 1, only=5))
+    captures, count = all_captures(), QUICK if quick else CHOSEN
+    chosen = captures[::max(1, len(captures) // count)][:count]
+    return [(f"mutate:{capture.stem}",
+             lambda capture=capture: test(env, capture, 1, only=CHOSEN_EVERY))
             for capture in chosen]
 
 
