@@ -13,6 +13,8 @@
 #include "taps/taps.h"
 #include "transport.h"
 
+#include <wsutil/report_message.h>
+
 WS_DLL_PUBLIC_DEF const char plugin_version[] = PLUGIN_VERSION;
 WS_DLL_PUBLIC_DEF const int plugin_want_major = WANT_MAJOR;
 WS_DLL_PUBLIC_DEF const int plugin_want_minor = WANT_MINOR;
@@ -80,7 +82,8 @@ static void register_preferences(void) {
                                    &wsx_frames_drawn);
     prefs_register_bool_preference(
         module, "redact", "Hide credentials in what is exported",
-        "In JSON Lines and HTTP Archives, write \"(hidden)\" for the values of handshakes that look "
+        "In JSON Lines and HTTP Archives, write \"(hidden)\" for the values of handshakes that "
+        "look "
         "like credentials: query parameters and subprotocols such as token or api_key, and tokens "
         "by their shape. Messages are not searched",
         (void *)&wsx_redact);
@@ -88,7 +91,37 @@ static void register_preferences(void) {
     wsx_payload_register(module);
 }
 
+/* Wireshark ends its program when a name is registered twice, so a plugin that can't have its names
+ * registers nothing and says why. */
+static bool refused;
+
+static bool can_register(void) {
+    static const char *const names[] = {"engineio",   "graphql", "jsonids", "jsonrpc",
+                                        "kubernetes", "ocpp",    "signalr", "socketio",
+                                        "sockjs",     "stomp",   "wamp"};
+    if (proto_get_id_by_filter_name("websocket") <= 0) {
+        report_failure("wsx is not used: this Wireshark has no WebSocket dissector to improve");
+        return false;
+    }
+    if (proto_get_id_by_filter_name("wsx.app") > 0) {
+        report_failure("One copy of wsx is not used: another one, with another file name, was "
+                       "loaded before it");
+        return false;
+    }
+    for (size_t i = 0; i < array_length(names); i++) {
+        if (proto_get_id_by_filter_name(names[i]) <= 0)
+            continue;
+        report_failure("wsx is not used: Wireshark or another plugin already has a protocol \"%s\"",
+                       names[i]);
+        return false;
+    }
+    return true;
+}
+
 static void register_all(void) {
+    refused = !can_register();
+    if (refused)
+        return;
     wsx_proto = proto_get_id_by_filter_name("websocket");
     wsx_fields_register();
     wsx_state_register();
@@ -110,6 +143,8 @@ static void register_all(void) {
 }
 
 static void handoff_all(void) {
+    if (refused)
+        return;
     wsx_fields_adopt();
     wsx_transport_handoff();
     wsx_payload_handoff();
