@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""Whatever was done before with Wireshark, a file is shown as if it had been opened at first.
+
+    session.py [NAME...]      one line a test
+
+build/session (session.c) is Wireshark without its window. A list of words that ends with some file,
+preferences and protocols must print what a new program prints with these; what was open before, and
+how it was dissected, must not be seen. Memory: opening, dissecting again and clicking many times over
+may not cost more with wsx than with the built-in dissector.
+
+With a plugin that was built with the sanitizers (WSX_BUILD=build-asan) the same is run under them, and
+memory that nobody can free any more is a fault.
+
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+import pathlib
+import shutil
+import sys
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS / "mutate"))
+sys.path.insert(0, str(TESTS / "lib"))
+import judged  # noqa: E402
+import wsxenv  # noqa: E402
+
+SECONDS = 60
+SAMPLES = TESTS.parent / "sample-captures"
+FILES = {
+    "plain": TESTS / "cases/hs_ok/hs_ok.pcap",
+    "compressed": TESTS / "cases/pmd_fragmented/pmd_fragmented.pcap",
+    "corrupt": TESTS / "cases/pmd_corrupt/pmd_corrupt.pcap",
+    "lost": TESTS / "cases/loss_dropped_mid_frame/loss_dropped_mid_frame.pcap",
+    "signalr": SAMPLES / "proto_signalr.pcapng",
+    "mqtt": SAMPLES / "proto_mqtt.pcapng",
+    "http2": SAMPLES / "h2c_python.pcapng",
+    "json": SAMPLES / "lib_wsnode_client.pcapng",
+    "split": TESTS / "cases/hs_split/hs_split.pcap",
+    "rules": TESTS / "cases/fr_unmasked_client/fr_unmasked_client.pcap",
+    "bomb": TESTS / "cases/pmd_bomb_16m/pmd_bomb_16m.pcap",
+}
+# Each preference with another value, and a file that shows it.
+PREFERENCES = {
+    "websocket.enhanced:FALSE": "compressed",
+    "websocket.json_by_sight:FALSE": "json",
+    "websocket.limit_frame:0": "signalr",
+    "websocket.limit_message:0": "compressed",
+    "websocket.limit_inflated:1": "bomb",
+    "websocket.limit_total:0": "lost",
+    "websocket.frames_drawn:0": "plain",
+    "websocket.check_frames:FALSE": "rules",
+    "websocket.check_deflate:FALSE": "corrupt",
+    "websocket.over_http2:TRUE": "http2",
+    "tcp.analyze_sequence_numbers:FALSE": "lost",
+    "tcp.desegment_tcp_streams:FALSE": "signalr",
+    "tcp.relative_sequence_numbers:FALSE": "lost",
+    "http.desegment_headers:FALSE": "split",
+}
+# Protocols that are switched off, and a file that shows it.
+PROTOCOLS = {"websocket": "compressed", "http": "plain", "tcp": "plain", "http2": "http2",
+             "signalr": "signalr", "mqtt": "mqtt", "json": "signalr"}
+HEAP_FILES = ("signalr", "mqtt", "compressed", "corrupt")
+HEAP_ROUNDS, HEAP_WARM = 8, 4
+HEAP_BYTES_MAX = 64 << 10  # the built-in's own cost differs by a few KiB from run to run
+
+
+class SessionError(ValueError):
+    """The program failed."""
+
+
+def program(env):
+    """A copy of build/session that the user who runs it can read."""
+    source = wsxenv.build_dir() / "session"
+    target = env.folder / "session"
+    if not target.is_file() and source.is_file():
+        shutil.copyfile(source, target)
+        target.chmod(0o755)
+    return target
+
+
+def with_paths(env, words):
+    """Behind "open" stands a key of FILES."""
+    return [str(env.open_copy(FILES[word])) if before == "open" else word
+            for before, word in zip(["", *words], words)]
+
+
+def run(env, words, environ=()):
+    """What is printed; SessionError for a crash, a complaint or a sanitizer's report."""
+    words = with_paths(env, words)
+    seconds = SECONDS * judged.patience(env)
+    done = env.run(["env", *environ, str(program(env)), *words], seconds)
+    found = judged.complaints(done, seconds)
+    if found:
+        raise SessionError("; ".join(found) + " | words: " + " ".join(words)[:600])
+    return done.stdout.decode("utf-8", "replace")
+
+
+def first_difference(got, due):
+    lines, others = got.splitlines(), due.splitlines()
+    for number, (one, other) in enumerate(zip(lines + ["(end)"], others + ["(end)"]), 1):
+        if one != other:
+            return f"line {number}: {one.strip()[:150]!r}, due is {other.strip()[:150]!r}"
+    return f"{len(lines)} lines, due are {len(others)}"
+
+
+def same(env, words, due, what):
+    got = run(env, [*words, "print"])
+    return [] if got == due else [f"{what}: {first_difference(got, due)}"]
+
+
+def test_files(env):
+    """Files opened one after the other, in any state of the one before."""
+    problems = []
+    fresh = {name: run(env, ["open", name, "print"]) for name in FILES}
+    names = list(FILES)
+    for number, name in enumerate(names):
+        other = names[number - 1]
+        problems += same(env, ["open", other, "open", name], fresh[name], f"{name} after {other}")
+        problems += same(env, ["open", other, "click", "close", "open", name, "click"], fresh[name],
+                         f"{name} after {other} was clicked and closed")
+        problems += same(env, ["open", name, "click", "again", "again", "click"], fresh[name],
+                         f"{name} dissected again")
+    return problems
+
+
+def test_change(env, name, change, back):
+    """change, back: words that change something and take it back."""
+    usual = run(env, ["open", name, "print"])
+    changed = run(env, [*change, "open", name, "print"])
+    problems = [] if changed != usual else ["the change is not seen: nothing was tested"]
+    problems += same(env, ["open", name, *change, "again"], changed, "changed while open")
+    problems += same(env, ["open", name, "click", *change, "again", "click"], changed,
+                     "changed while open, clicked")
+    problems += same(env, ["open", name, *change, "again", *back, "again"], usual,
+                     "changed and taken back")
+    problems += same(env, [*change, "open", name, "click", *back, "open", name], usual,
+                     "taken back before the file was opened again")
+    # Clicks may come before Wireshark dissects again: they show what they like, and do no harm.
+    problems += same(env, ["open", name, *change, "click", "retap", *back, "click", "again"], usual,
+                     "clicked between a change and dissecting again")
+    problems += same(env, [*change, "open", name, *back, "click", "retap", "again"], usual,
+                     "opened changed, clicked unchanged")
+    return problems
+
+
+def default_of(env, preference):
+    """NAME:VALUE of a preference as Wireshark has it."""
+    name = preference.partition(":")[0]
+    done = env.run(["tshark", "-G", "currentprefs"])
+    for line in done.stdout.decode("utf-8", "replace").splitlines():
+        key, colon, value = line.lstrip("#").partition(":")
+        if colon and key.strip() == name:
+            return f"{name}:{value.strip()}"
+    raise SessionError(f"no preference {name}")
+
+
+def test_preference(env, preference, name):
+    return test_change(env, name, ["set", preference], ["set", default_of(env, preference)])
+
+
+def test_protocol(env, protocol, name):
+    extra = ["set", "websocket.over_http2:TRUE"] if protocol == "http2" else []
+    problems = test_change(env, name, ["off", protocol], ["on", protocol]) if not extra else []
+    if extra:
+        usual = run(env, [*extra, "open", name, "print"])
+        problems = same(env, [*extra, "open", name, "off", protocol, "again", "click", "on",
+                              protocol, "again"], usual, "switched off and on")
+    return problems
+
+
+def test_taps(env):
+    """JSON Lines after all kinds of changes are those of a new program."""
+    problems = []
+    for name in FILES:
+        begin = ["set", "websocket.over_http2:TRUE", "tap", "websocket,messages", "open", name]
+        due = run(env, [*begin, "retap"])
+        words = [*begin, "click", "again", "set",
+                 "websocket.enhanced:FALSE", "again", "set", "websocket.enhanced:TRUE", "again",
+                 "retap"]
+        got = run(env, words)
+        if got != due or not due:
+            problems.append(f"{name}: {first_difference(got, due)}")
+    return problems
+
+
+def heap_growth(env, name, words):
+    """Bytes by which the program grew in its later rounds."""
+    rounds = ["open", name, "again", "click", "heap"] * HEAP_ROUNDS
+    text = run(env, [*words, *rounds], ["WIRESHARK_DEBUG_WMEM_OVERRIDE=simple"])
+    sizes = [int(line.split()[1]) for line in text.splitlines() if line.startswith("heap ")]
+    if len(sizes) != HEAP_ROUNDS:
+        raise SessionError(f"{len(sizes)} sizes of the heap")
+    return sizes[-1] - sizes[HEAP_WARM]
+
+
+def test_heap(env, name):
+    """Wireshark itself keeps some MiB for each file that it opens: only what wsx adds counts."""
+    ours = heap_growth(env, name, [])
+    built_in = heap_growth(env, name, ["set", "websocket.enhanced:FALSE"])
+    if ours - built_in > HEAP_BYTES_MAX:
+        return [f"{ours - built_in} bytes more than the built-in after {HEAP_ROUNDS} rounds"]
+    return []
+
+
+def test_leaks(env, name):
+    """Only with the sanitizers: nothing is left that nobody can free."""
+    words = ["tap", "websocket,messages,/dev/null", "tap", "websocket,har,/dev/null"]
+    for value in ("TRUE", "FALSE", "TRUE"):
+        words += ["set", f"websocket.enhanced:{value}", "open", name, "click", "retap", "again"]
+    done = env.run(["env", "ASAN_OPTIONS=detect_leaks=1:exitcode=99", str(program(env)),
+                    *with_paths(env, words), "close", "leaks"], SECONDS * judged.patience(env))
+    text = done.stderr.decode("utf-8", "replace")
+    blocks = [block for block in text.split("\n\n") if "leak of" in block and "wsx.so" in block]
+    return [block[:1500] for block in blocks[:4]]
+
+
+def tests(env, quick=False):
+    """(name, callable that gives the texts of what is wrong)."""
+    if not (wsxenv.build_dir() / "session").is_file():
+        return []  # CMakeLists.txt says for which Wireshark it is built
+    made = [("files", test_files, ()), ("taps", test_taps, ())]
+    made += [(preference.replace(":", "="), test_preference, (preference, name))
+             for preference, name in PREFERENCES.items()]
+    made += [(f"off:{protocol}", test_protocol, (protocol, name))
+             for protocol, name in PROTOCOLS.items()]
+    if getattr(env, "sanitized", False):
+        made += [(f"leaks:{name}", test_leaks, (name,)) for name in FILES]
+    else:
+        made += [(f"heap:{name}", test_heap, (name,)) for name in HEAP_FILES]
+    return [(f"session:{name}", lambda function=function, args=args: function(env, *args))
+            for name, function, args in (made[:2] if quick else made)]
+
+
+def main():
+    env = judged.JudgedEnv()
+    wanted, failed = sys.argv[1:], 0
+    for name, function in tests(env):
+        if wanted and not any(part in name for part in wanted):
+            continue
+        try:
+            problems = function()
+        except SessionError as error:
+            problems = [str(error)]
+        failed += bool(problems)
+        print("FAILED" if problems else "ok", name, flush=True)
+        for problem in problems:
+            print("    " + problem)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
