@@ -2,8 +2,8 @@
  * engineio.c - Engine.IO 2 to 4 (the EIO of the URI): each message is one packet, a digit for its
  * type and its data; binary messages are data of a message packet, up to version 3 behind a byte of
  * the type. What a message packet carries is Socket.IO (socketio.c), or the application's own where
- * the path says that Engine.IO is used alone. Written after the protocol's descriptions in
- * github.com/socketio/engine.io-protocol.
+ * the path says that Engine.IO is used alone; where no path tells, the first message does. Written
+ * after the protocol's descriptions in github.com/socketio/engine.io-protocol.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -28,8 +28,8 @@ static void draw_open(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, proto
     int length = (int)tvb_captured_length(tvb) - 1;
     struct wsx_value document, values[4];
     size_t bad;
-    if (length < 1 || !wsx_value_read(WSX_JSON, tvb_get_ptr(tvb, 1, length), (size_t)length,
-                                      &document, &bad)) {
+    if (length < 1 ||
+        !wsx_value_read(WSX_JSON, tvb_get_ptr(tvb, 1, length), (size_t)length, &document, &bad)) {
         proto_tree_add_expert(tree, pinfo, &ei_bad, tvb, 0, length + 1);
         return;
     }
@@ -55,8 +55,32 @@ static void learn_version(struct wsx_app *app, unsigned type, bool probe) {
     if (told && g_ascii_isdigit(told[4]))
         state->version = (unsigned)(told[4] - '0');
     else if ((type == TYPE_PING || type == TYPE_PONG) && !probe)
-        state->version =
-            (type == TYPE_PING) == (app->direction == WSX_CLIENT_TO_SERVER) ? 3 : 4;
+        state->version = (type == TYPE_PING) == (app->direction == WSX_CLIENT_TO_SERVER) ? 3 : 4;
+}
+
+/* "40", "42[...", "451-/admin,[..."; a digit and anything else is an application's own text. */
+static bool may_be_socketio(const struct wsx_app *app, const char *text, int length) {
+    if (!app->text || length < 2 || text[1] < '0' || text[1] > '6')
+        return false;
+    return length == 2 || g_ascii_isdigit(text[2]) || strchr("/[{\"-?", text[2]);
+}
+
+/* First pass, at each message packet: the first one tells what it carries. */
+static void settle(struct wsx_app *app, const char *text, int length) {
+    struct wsx_eio_state *state = wsx_app_state(app, sizeof *state);
+    const char *uri = app->session->uri;
+    if (!app->first_pass || state->settled)
+        return;
+    state->settled = true;
+    state->settled_in = app->packet;
+    state->alone = !(uri && strstr(uri, "/socket.io")) && !may_be_socketio(app, text, length);
+}
+
+static bool carries_socketio(struct wsx_app *app) {
+    if (app->protocol != &wsx_socketio_app)
+        return false;
+    const struct wsx_eio_state *state = wsx_app_state(app, sizeof *state);
+    return !state->settled || !state->alone || app->packet < state->settled_in;
 }
 
 /* A packet without Socket.IO's layer. */
@@ -71,11 +95,9 @@ static void report(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo, proto
         event.role = WSX_APP_REQUEST;
     else if (type == TYPE_PONG)
         event.role = WSX_APP_ANSWER;
+    if (!carries_socketio(app))
+        app->protocol = &wsx_engineio_app;
     wsx_app_report(app, pinfo, tvb, tree, &event);
-}
-
-static bool carries_socketio(const struct wsx_app *app) {
-    return app->protocol == &wsx_socketio_app;
 }
 
 static void dissect_text(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo, proto_tree *top) {
@@ -83,6 +105,8 @@ static void dissect_text(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo,
     const char *text = (const char *)tvb_get_ptr(tvb, 0, length);
     unsigned type = (unsigned)(text[0] - '0');
     bool probe = length == 6 && memcmp(text + 1, "probe", 5) == 0;
+    if (type == TYPE_MESSAGE)
+        settle(app, text, length);
     bool upper = type == TYPE_MESSAGE && carries_socketio(app);
     proto_item *item;
     proto_tree *tree = wsx_app_tree(app, proto, ett, tvb, 0, upper ? 1 : length, top, &item);
@@ -114,6 +138,7 @@ static void dissect_binary(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinf
                            proto_tree *top) {
     int length = (int)tvb_captured_length(tvb);
     int at = has_type_byte(app, tvb_get_ptr(tvb, 0, length)) ? 1 : 0;
+    settle(app, "", 0);
     proto_item *item;
     proto_tree *tree = wsx_app_tree(app, proto, ett, tvb, 0, length, top, &item);
     proto_item_append_text(item, ", message, binary");
@@ -171,8 +196,7 @@ static bool sniff_socketio(const struct wsx_session *session, const uint8_t *byt
 
 static void register_protocol(void) {
     static hf_register_info fields[] = {
-        {&hf_type,
-         {"Type", "engineio.type", FT_UINT8, BASE_DEC, VALS(type_names), 0, NULL, HFILL}},
+        {&hf_type, {"Type", "engineio.type", FT_UINT8, BASE_DEC, VALS(type_names), 0, NULL, HFILL}},
         {&hf_data, {"Data", "engineio.data", FT_BYTES, BASE_NONE, NULL, 0, NULL, HFILL}},
         {&hf_sid,
          {"Session id", "engineio.sid", FT_STRING, BASE_NONE, NULL, 0,
@@ -181,8 +205,7 @@ static void register_protocol(void) {
          {"Ping interval (ms)", "engineio.ping_interval", FT_UINT64, BASE_DEC, NULL, 0, NULL,
           HFILL}},
         {&hf_timeout,
-         {"Ping timeout (ms)", "engineio.ping_timeout", FT_UINT64, BASE_DEC, NULL, 0, NULL,
-          HFILL}},
+         {"Ping timeout (ms)", "engineio.ping_timeout", FT_UINT64, BASE_DEC, NULL, 0, NULL, HFILL}},
         {&hf_max,
          {"Longest payload", "engineio.max_payload", FT_UINT64, BASE_DEC, NULL, 0, NULL, HFILL}},
     };

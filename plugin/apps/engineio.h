@@ -14,6 +14,9 @@ struct wsx_sio_event;
 /* Of a connection. First pass. */
 struct wsx_eio_state {
     unsigned version; /* EIO of the URI: 2, 3, 4; 0: not known (yet) */
+    /* Whether it carries Socket.IO, where the URI does not say so: told by the first message */
+    bool settled, alone;
+    uint32_t settled_in; /* the packet of that message */
     /* an event whose attachments are not all there, each direction */
     struct wsx_sio_event *open[2];
 };

@@ -120,8 +120,16 @@ static bool is_amqp(const uint8_t *bytes, size_t length) {
     return length >= 8 && starts(bytes, length, "AMQP") && (bytes[4] <= 3);
 }
 
-/* One packet of MQTT, whole: a CONNECT, or (where the capture begins later) a PUBLISH with a topic
- * of printable characters. */
+/* A CONNECT by its first bytes: the protocol's name and level. */
+static bool is_mqtt_connect(const uint8_t *bytes, size_t length) {
+    static const uint8_t name[] = {0, 4, 'M', 'Q', 'T', 'T'},
+                         old[] = {0, 6, 'M', 'Q', 'I', 's', 'd', 'p'};
+    return (length > sizeof name && memcmp(bytes, name, sizeof name) == 0) ||
+           (length > sizeof old && memcmp(bytes, old, sizeof old) == 0);
+}
+
+/* MQTT: a CONNECT, whole or not, or (where the capture begins later) a whole PUBLISH with a topic of
+ * printable characters. */
 static bool is_mqtt(const uint8_t *bytes, size_t length) {
     size_t at = 1, rest = 0;
     for (unsigned shift = 0; at < length && shift < 28; shift += 7) {
@@ -129,13 +137,12 @@ static bool is_mqtt(const uint8_t *bytes, size_t length) {
         if (!(bytes[at++] & 0x80))
             break;
     }
-    if (length < 4 || at + 2 > length || rest != length - at)
+    if (length < 4 || at + 2 > length)
         return false;
     if (bytes[0] == 0x10)
-        return starts(bytes + at + 2, length - at - 2, "MQTT") ||
-               starts(bytes + at + 2, length - at - 2, "MQIsdp");
+        return is_mqtt_connect(bytes + at, length - at);
     size_t topic = (size_t)bytes[at] << 8 | bytes[at + 1];
-    if (bytes[0] >> 4 != 3 || topic < 3 || topic > rest - 2)
+    if (rest != length - at || bytes[0] >> 4 != 3 || topic < 3 || topic > rest - 2)
         return false;
     for (size_t i = 0; i < topic; i++)
         if (bytes[at + 2 + i] <= 0x20 || bytes[at + 2 + i] >= 0x7F)

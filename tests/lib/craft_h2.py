@@ -19,9 +19,19 @@ REQUEST = ((b":method", b"CONNECT"), (b":protocol", b"websocket"), (b":scheme", 
            (b"sec-websocket-version", b"13"))
 
 
+def counted(text):
+    """RFC 7541 5.2, a string without Huffman coding."""
+    rest, more = len(text) - 127, b""
+    if rest < 0:
+        return bytes([len(text)]) + text
+    while rest > 127:
+        more, rest = more + bytes([rest & 127 | 128]), rest >> 7
+    return b"\x7f" + more + bytes([rest]) + text
+
+
 def literal(name, value):
-    """RFC 7541 6.2.2, a literal without indexing; both shorter than 127 bytes."""
-    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+    """RFC 7541 6.2.2, a literal without indexing."""
+    return b"\0" + counted(name) + counted(value)
 
 
 def h2_frame(kind, stream, payload=b"", flags=0):
