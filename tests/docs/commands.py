@@ -2,12 +2,14 @@
 """Every command of the README and of the guides, executed.
 
     commands.py            run them all and compare
-    commands.py --write    write what they print now into the pages: read the difference
+    commands.py --write [PAGE...]   write what they print now into the pages: read the difference
 
 In a block marked `console`, what follows a line "$ COMMAND" is what the command prints, word for word. In a
-block marked `sh`, every line is a command that must succeed and print something. Commands run as an ordinary
+block marked `sh`, every line is a command that must succeed; a tshark command must print something. The blocks of
+a page of docs share a folder and build on each other; elsewhere each has its own. Commands run as an ordinary
 user in a folder that holds copies of sample-captures and of the captures of tests/cases that they name.
-What builds and installs runs where SPECIAL says.
+What builds and installs runs where SPECIAL says. With another release of Wireshark than the pages were
+written with, commands must succeed, whatever they print.
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -21,7 +23,9 @@ import tempfile
 import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "docs"))
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
+import pages as reference  # noqa: E402
 import wsxenv  # noqa: E402
 
 PAGES = ("README.md", "CONTRIBUTING.md", "sample-captures/README.md", "docs/*.md")
@@ -48,28 +52,20 @@ def try_test(_env, command):
     return [] if rc == 0 and "OK: wsx shows" in text else [f"ended with {rc}"] + text.splitlines()[-10:]
 
 
-def install_test(_env, _command):
-    """cmake --install into an empty tree: the plugin lies where Wireshark looks for it."""
-    with tempfile.TemporaryDirectory() as tree:
-        rc, text = run_here(["cmake", "--install", str(wsxenv.build_dir())], DESTDIR=tree)
-        found = [str(p.relative_to(tree)) for p in pathlib.Path(tree).rglob("wsx.so")]
-    if rc == 0 and len(found) == 1 and re.search(r"wireshark/plugins/\d+\.\d+/epan/wsx\.so$", found[0]):
-        return []
-    return [f"ended with {rc}; installed: {found}"] + text.splitlines()[-5:]
-
-
 def covered(_env, _command):
-    """The run of the tests, and the programs that it runs, are this command."""
+    """The run of the tests, the programs that it runs, or tests/docs/install.py are this command."""
     return None
 
 
 SPECIAL = (
     (r"\./try( \S+)?", try_test),
-    (r"(sudo )?cmake --install build", install_test),
+    (r"(sudo )?cmake --install build( --component user)?", covered),   # see install.py
+    (r"cmake --build build --target package", covered),                # see install.py
+    (r"sudo apt-get (install|remove) -y .*", covered),
     (r"\./check( --quick)?", covered),
     (r"cmake -S \. -B build.*|cmake --build build.*", covered),   # what ./check has just done
     (r"python3 -B tests/\S+\.py.*|tests/\S+\.(sh|py).*", covered),   # see tests/run.py; a picture needs a screen
-    (r"sudo rm .*", covered),
+    (r"sudo rm .*|rm ~/.*", covered),
 )
 
 
@@ -81,13 +77,14 @@ def special(command):
 
 
 class Folder:
-    """Where commands run: captures, the built plugin and an empty home."""
+    """Where commands run: captures, extras, the built plugin and an empty home."""
 
     def __init__(self, env):
         self.env = env
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="docs-", dir=env.scratch))
         shutil.copytree(wsxenv.ROOT / "sample-captures", self.path / "sample-captures",
                         ignore=shutil.ignore_patterns("*.jsonl"))
+        shutil.copytree(wsxenv.ROOT / "extras", self.path / "extras")
         for name in ("build", "home"):
             (self.path / name).mkdir()
         shutil.copyfile(env.plugin, self.path / "build" / "wsx.so")
@@ -95,7 +92,7 @@ class Folder:
 
     def open(self, top):
         for path in (top, *top.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
             if self.env.root:
                 os.chown(path, wsxenv.NOBODY, wsxenv.NOBODY)
 
@@ -144,7 +141,8 @@ def run_block(folder, kind, body):
         # head ends what writes to it: that is no failure of what is shown
         if done.rc not in (0, 141):
             problems = [f"ended with {done.rc}: " + done.stderr.decode(errors="replace")[-300:]]
-        elif expected is not None and [e.rstrip() for e in expected] != [g.rstrip() for g in got]:
+        elif (expected is not None and folder.env.version == reference.WRITTEN_WITH
+              and [e.rstrip() for e in expected] != [g.rstrip() for g in got]):
             problems = ["prints other lines than the page says (tests/docs/commands.py --write):"]
             problems += [f"- {e}" for e in expected if e not in got]
             problems += [f"+ {g}" for g in got if g not in expected]
@@ -160,47 +158,67 @@ def blocks():
                 yield path, number, match
 
 
-def block_test(env, kind, body):
+def blocks_test(env, matches):
     folder = Folder(env)
     try:
-        return [f"$ {command}: {text}" for command, _, _, problems in run_block(folder, kind, body)
+        return [f"$ {command}: {text}" for match in matches
+                for command, _, _, problems in run_block(folder, match[1], match[2])
                 for text in problems[:SHOWN_LINES]]
     finally:
         folder.close()
 
 
+def groups(path):
+    """[(name, blocks that share a folder)]: those of a page of docs build on each other."""
+    name = str(path.relative_to(ROOT))
+    matches = list(BLOCK.finditer(path.read_text(encoding="utf-8")))
+    if name.startswith("docs/"):
+        return [(name, matches)] if matches else []
+    return [(f"{name}:{number}", [match]) for number, match in enumerate(matches, 1)]
+
+
+def pages():
+    return [path for pattern in PAGES for path in sorted(ROOT.glob(pattern))]
+
+
 def tests(env, quick=False):
-    for path, number, match in blocks():
-        name = path.relative_to(ROOT)
-        if quick and not str(name).startswith("README"):
+    for path in pages():
+        for name, matches in groups(path):
+            if not quick or name.startswith("README"):
+                yield f"docs:commands:{name}", lambda matches=matches: blocks_test(env, matches)
+
+
+def fresh_block(folder, path, match):
+    """The text of a block with what its commands print now."""
+    lines = []
+    for command, _, got, problems in run_block(folder, match[1], match[2]):
+        if problems and problems[0].startswith("ended"):
+            print(f"{path}: {command}: {problems[0]}")
+        lines += [f"$ {command}"] + [line.rstrip() for line in got]
+    return match[0] if match[1] != "console" else "```console\n" + "\n".join(lines) + "\n```"
+
+
+def write(env, names):
+    for path in pages():
+        if names and str(path.relative_to(ROOT)) not in names:
             continue
-        yield (f"docs:commands:{name}:{number}",
-               lambda match=match: block_test(env, match[1], match[2]))
-
-
-def write(env):
-    for path in sorted({path for path, _, _ in blocks()}):
-        def fresh(match):
-            if match[1] != "console":
-                return match[0]
+        text, parts, end = path.read_text(encoding="utf-8"), [], 0
+        for _, matches in groups(path):
             folder = Folder(env)
-            lines = []
-            for command, _, got, problems in run_block(folder, match[1], match[2]):
-                if problems and problems[0].startswith("ended"):
-                    print(f"{path}: {command}: {problems[0]}")
-                lines += [f"$ {command}"] + [line.rstrip() for line in got]
+            for match in matches:
+                parts += [text[end:match.start()], fresh_block(folder, path, match)]
+                end = match.end()
             folder.close()
-            return "```console\n" + "\n".join(lines) + "\n```"
-        path.write_text(BLOCK.sub(fresh, path.read_text(encoding="utf-8")), encoding="utf-8")
+        path.write_text("".join(parts) + text[end:], encoding="utf-8")
 
 
 def main():
     env = wsxenv.shared()
-    if sys.argv[1:] == ["--write"]:
-        write(env)
+    if sys.argv[1:2] == ["--write"]:
+        write(env, sys.argv[2:])
         return 0
     if sys.argv[1:]:
-        sys.exit("usage: commands.py [--write]")
+        sys.exit("usage: commands.py [--write [PAGE...]]")
     failed = 0
     for name, function in tests(env):
         problems = function()

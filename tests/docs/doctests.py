@@ -12,11 +12,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent / "lib"))
 import commands  # noqa: E402
+import install  # noqa: E402
 import links  # noqa: E402
 import pages  # noqa: E402
 import schema  # noqa: E402
 
-MODULES = (pages, links, schema, commands)
+MODULES = (pages, links, schema, install, commands)
 
 
 def tests(env, quick=False):
