@@ -7,8 +7,10 @@
     docs/rules.md        plugin/core/rules.def, with a case of tests/cases that shows the rule
     docs/fields.md       `tshark -G fields` with wsx, less those without
     docs/preferences.md  `tshark -G currentprefs` likewise
+    docs/taps.md         `tshark -z help` likewise, with the texts of taps.py
 
-A case named in rules.md stays as long as it shows the rule: a new case changes no page.
+A case named in rules.md stays as long as it shows the rule: a new case changes no page. In fields.md the version
+that first had a field stays; a new field gets the version that CMakeLists.txt has.
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -21,7 +23,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(HERE))
 import run_cases  # noqa: E402
+import taps  # noqa: E402
 import wsxenv  # noqa: E402
 
 DOCS = ROOT / "docs"
@@ -133,7 +137,16 @@ def fields_of(text):
     return fields, protocols
 
 
-def field_page(env):
+def version():
+    return re.search(r"^set\(WSX_VERSION (\S+)\)$", (ROOT / "CMakeLists.txt").read_text(), re.M)[1]
+
+
+def since(old):
+    """{field: version that first had it}, by the page as it is."""
+    return dict(re.findall(r"^\| `([\w.-]+)` .* \| (\d+\.\d+\.\d+) \|$", old, re.M))
+
+
+def field_page(env, old):
     ours, protocols = fields_of(glossary(env, "fields"))
     theirs, known = fields_of(glossary(env, "fields", with_wsx=False))
     groups = collections.defaultdict(list)
@@ -142,12 +155,16 @@ def field_page(env):
             groups[field.protocol].append(field)
     parts = ["# Fields\n", NOTE, """For display filters, columns and `tshark -T fields -e NAME`. The fields of findings,
 `websocket.expert.*`, are in [rules.md](rules.md). Fields of type FT_FRAMENUM are packet numbers and links.
+The last column is the first version of wsx that has the field.
 """]
-    rows = lambda fields: table(("field", "type", "name in the tree", "meaning"),
-                                [(f"`{f.name}`", f.type, f.title, f.meaning) for f in fields])
+    first, now = since(old), version()
+    head = ("field", "type", "name in the tree", "meaning")
+    cells = lambda f: (f"`{f.name}`", f.type, f.title, f.meaning)
+    rows = lambda fields: table(head + ("since",), [cells(f) + (first.get(f.name, now),)
+                                                    for f in fields])
     parts += ["## Added to the protocol `websocket`\n", rows(groups.pop("websocket"))]
     parts += ["## Wireshark's own fields of `websocket`, with their meaning\n",
-              rows(f for f in theirs.values() if f.name.startswith("websocket."))]
+              table(head, [cells(f) for f in theirs.values() if f.name.startswith("websocket.")])]
     if groups:
         parts.append("# Protocols that wsx adds\n")
     for protocol in sorted(groups):
@@ -190,11 +207,14 @@ personal configuration (Help > About Wireshark > Folders).
 
 
 def pages(env, fill=False):
-    rules = DOCS / "rules.md"
-    old = rules.read_text(encoding="utf-8") if rules.is_file() else ""
-    yield "rules.md", lambda: rule_page(old, fill)
-    yield "fields.md", lambda: field_page(env)
+    def old(name):
+        path = DOCS / name
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+    yield "rules.md", lambda: rule_page(old("rules.md"), fill)
+    yield "fields.md", lambda: field_page(env, old("fields.md"))
     yield "preferences.md", lambda: preference_page(env)
+    yield "taps.md", lambda: taps.page(env, NOTE, table)
 
 
 def own_part(page):
