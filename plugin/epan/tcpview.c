@@ -101,31 +101,23 @@ bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx
     return true;
 }
 
-/* A preference of TCP's that is either on or off. */
-static bool tcp_has(pref_t **preference, const char *name) {
+/* A preference of TCP's that is on or off; `otherwise` where there is none of that name. */
 static bool tcp_preference(const char *name, pref_t **preference, bool otherwise) {
     if (!*preference) {
         module_t *module = prefs_find_module("tcp");
         *preference = module ? prefs_find_preference(module, name) : NULL;
     }
-    return !*preference || prefs_get_bool_value(*preference, pref_current);
+    return *preference ? prefs_get_bool_value(*preference, pref_current) : otherwise;
 }
 
 uint32_t wsx_tcp_sequence(const struct tcp_analysis *tcp, uint32_t sequence) {
     static pref_t *analysis, *relative;
-    bool is_relative = tcp_has(&relative, "relative_sequence_numbers") &&
-                       tcp_has(&analysis, "analyze_sequence_numbers");
+    bool is_relative = tcp_preference("relative_sequence_numbers", &relative, true) &&
+                       tcp_preference("analyze_sequence_numbers", &analysis, true);
     return is_relative && tcp->fwd ? sequence + tcp->fwd->base_seq : sequence;
-    return *preference ? prefs_get_bool_value(*preference, pref_current) : otherwise;
 }
 
 bool wsx_tcp_waits_for_late(void) {
     static pref_t *preference;
     return tcp_preference("reassemble_out_of_order", &preference, false);
-}
-
-uint32_t wsx_tcp_sequence(const struct tcp_analysis *tcp, uint32_t sequence) {
-    static pref_t *preference;
-    bool relative = tcp_preference("relative_sequence_numbers", &preference, true);
-    return relative && tcp->fwd ? sequence + tcp->fwd->base_seq : sequence;
 }

@@ -848,20 +848,13 @@ def compare(env, path, *options, edges=EDGES):
     return problems
 
 
-def capture(env, found={}):
-    """The capture of all edges, made once."""
-    if env not in found:
-        found[env] = env.new_path(".pcap")
-        write(found[env])
-    return found[env]
-
-
-def one_pass(env):
-    return compare(env, capture(env))
-
-
-def second_pass(env):
-    return compare(env, capture(env), "-2")
+def as_made(env, *options):
+    """The capture of all edges, as it is made."""
+    path = env.new_path(".pcap")
+    write(path)
+    problems = compare(env, path, *options)
+    path.unlink()
+    return problems
 
 
 def other_cut(env, mode):
@@ -881,8 +874,8 @@ def other_cut(env, mode):
 
 
 def tests(env, quick=False):
-    yield "rules:edges", lambda: one_pass(env)
-    yield "rules:edges:second-pass", lambda: second_pass(env)
+    yield "rules:edges", lambda: as_made(env)
+    yield "rules:edges:second-pass", lambda: as_made(env, "-2")
     for mode in () if quick else ("bytes", "flight"):
         yield f"rules:edges:{mode}", lambda mode=mode: other_cut(env, mode)
 
