@@ -56,6 +56,9 @@ struct wsx_app_protocol {
      * session->uri is NULL where no handshake was captured: be strict there. */
     bool (*sniff)(const struct wsx_session *session, const uint8_t *bytes, size_t length, bool text,
                   enum wsx_direction direction);
+    /* Spares looking: a message that begins with '{' is none of the protocol's without a member of
+     * this name (at any depth), unless the URI has this part in it. May be NULL: always asked. */
+    const char *member, *uri_part;
     enum wsx_mode mode;
     /* Registers protocol, fields, expert items and the dissector. */
     void (*register_protocol)(void);

@@ -298,6 +298,7 @@ const struct wsx_app_protocol wsx_graphql_app = {
     .dissector = "wsx_graphql",
     .tokens = tokens,
     .sniff = sniff,
+    .member = "type",
     .mode = WSX_MODE_MESSAGE,
     .register_protocol = register_protocol,
 };

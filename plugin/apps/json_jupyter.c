@@ -205,6 +205,8 @@ const struct wsx_app_protocol wsx_jupyter_app = {
     .dissector = "wsx_jupyter",
     .tokens = tokens,
     .sniff = sniff,
+    .member = "msg_id",
+    .uri_part = "/api/kernels/",
     .mode = WSX_MODE_MESSAGE,
     .register_protocol = register_protocol,
 };

@@ -346,6 +346,7 @@ const struct wsx_app_protocol wsx_phoenix_app = {
     .dissector = "wsx_phoenix",
     .tokens = phoenix_tokens,
     .sniff = sniff_phoenix,
+    .member = "topic",
     .mode = WSX_MODE_MESSAGE,
     .register_protocol = register_phoenix,
 };
@@ -354,6 +355,7 @@ const struct wsx_app_protocol wsx_actioncable_app = {
     .dissector = "wsx_actioncable",
     .tokens = cable_tokens,
     .sniff = sniff_cable,
+    .member = "identifier",
     .mode = WSX_MODE_MESSAGE,
     .register_protocol = register_cable,
 };
@@ -361,6 +363,8 @@ const struct wsx_app_protocol wsx_devtools_app = {
     .name = "DevTools",
     .dissector = "wsx_devtools",
     .sniff = sniff_devtools,
+    .member = "method",
+    .uri_part = "/devtools/",
     .mode = WSX_MODE_MESSAGE,
     .register_protocol = register_devtools,
 };

@@ -336,6 +336,7 @@ const struct wsx_app_protocol wsx_jsonrpc_app = {
     .dissector = "wsx_jsonrpc",
     .tokens = tokens,
     .sniff = sniff,
+    .member = "jsonrpc",
     .mode = WSX_MODE_MESSAGE,
     .register_protocol = register_protocol,
 };

@@ -20,26 +20,29 @@ enum keeping {
     KEEP_FIRST,  /* pseudo headers, which HTTP/2 doesn't allow twice */
 };
 
+#define HEADER(name, keeping, member)                                                               \
+    {name, sizeof(name) - 1, keeping, offsetof(struct wsx_head, member)}
 static const struct {
     const char *name;
+    size_t length; /* of name */
     enum keeping keeping;
     size_t offset; /* of a char * in struct wsx_head */
 } kept_headers[] = {
-    {":method", KEEP_FIRST, offsetof(struct wsx_head, method)},
-    {":path", KEEP_FIRST, offsetof(struct wsx_head, target)},
-    {":scheme", KEEP_FIRST, offsetof(struct wsx_head, scheme)},
-    {":protocol", KEEP_FIRST, offsetof(struct wsx_head, protocol_pseudo)},
-    {":authority", KEEP_FIRST, offsetof(struct wsx_head, host)},
-    {"host", KEEP_JOINED, offsetof(struct wsx_head, host)},
-    {"origin", KEEP_JOINED, offsetof(struct wsx_head, origin)},
-    {"user-agent", KEEP_JOINED, offsetof(struct wsx_head, user_agent)},
-    {"sec-websocket-key", KEEP_JOINED, offsetof(struct wsx_head, key)},
-    {"sec-websocket-accept", KEEP_JOINED, offsetof(struct wsx_head, accept)},
-    {"sec-websocket-version", KEEP_JOINED, offsetof(struct wsx_head, version)},
-    {"sec-websocket-protocol", KEEP_JOINED, offsetof(struct wsx_head, protocol)},
-    {"sec-websocket-extensions", KEEP_JOINED, offsetof(struct wsx_head, extensions)},
-    {"upgrade", KEEP_JOINED, offsetof(struct wsx_head, upgrade)},
-    {"connection", KEEP_JOINED, offsetof(struct wsx_head, connection)},
+    HEADER(":method", KEEP_FIRST, method),
+    HEADER(":path", KEEP_FIRST, target),
+    HEADER(":scheme", KEEP_FIRST, scheme),
+    HEADER(":protocol", KEEP_FIRST, protocol_pseudo),
+    HEADER(":authority", KEEP_FIRST, host),
+    HEADER("host", KEEP_JOINED, host),
+    HEADER("origin", KEEP_JOINED, origin),
+    HEADER("user-agent", KEEP_JOINED, user_agent),
+    HEADER("sec-websocket-key", KEEP_JOINED, key),
+    HEADER("sec-websocket-accept", KEEP_JOINED, accept),
+    HEADER("sec-websocket-version", KEEP_JOINED, version),
+    HEADER("sec-websocket-protocol", KEEP_JOINED, protocol),
+    HEADER("sec-websocket-extensions", KEEP_JOINED, extensions),
+    HEADER("upgrade", KEEP_JOINED, upgrade),
+    HEADER("connection", KEEP_JOINED, connection),
 };
 
 static char **slot_at(struct wsx_head *head, size_t offset) {
@@ -117,26 +120,28 @@ static unsigned read_status(struct wsx_slice text) {
     return status >= 100 ? status : 0;
 }
 
-/* What a header tells beyond its value. */
+/* What a header tells beyond its value. Most headers are passed over by their length. */
 static void note_header(struct wsx_head *head, struct wsx_slice name, struct wsx_slice value) {
-    if (wsx_slice_is_nocase(name, "sec-websocket-key"))
+#define IS(word) (name.length == sizeof(word) - 1 && wsx_slice_is_nocase(name, word))
+    if (IS("sec-websocket-key"))
         head->key_lines++;
-    else if (wsx_slice_is_nocase(name, "sec-websocket-accept"))
+    else if (IS("sec-websocket-accept"))
         head->accept_lines++;
-    else if (wsx_slice_is_nocase(name, "sec-websocket-protocol"))
+    else if (IS("sec-websocket-protocol"))
         head->protocol_lines++;
-    else if (wsx_slice_is_nocase(name, "upgrade"))
+    else if (IS("upgrade"))
         head->upgrade_websocket |= lists(value, "websocket");
-    else if (wsx_slice_is_nocase(name, "connection"))
+    else if (IS("connection"))
         head->connection_upgrade |= lists(value, "upgrade");
-    else if (wsx_slice_is_nocase(name, "cookie"))
+    else if (IS("cookie"))
         head->has_cookie = true;
-    else if (wsx_slice_is_nocase(name, "authorization"))
+    else if (IS("authorization"))
         head->has_authorization = true;
-    else if (wsx_slice_is_nocase(name, ":method"))
+    else if (IS(":method"))
         head->request = true;
-    else if (wsx_slice_is_nocase(name, ":status"))
+    else if (IS(":status"))
         head->status = read_status(value);
+#undef IS
 }
 
 void wsx_head_add(struct wsx_head *head, const char *name, size_t name_length, const char *value,
@@ -145,7 +150,8 @@ void wsx_head_add(struct wsx_head *head, const char *name, size_t name_length, c
     struct wsx_slice trimmed = wsx_trim((struct wsx_slice){value, value_length});
     note_header(head, called, trimmed);
     for (size_t i = 0; i < G_N_ELEMENTS(kept_headers); i++) {
-        if (!wsx_slice_is_nocase(called, kept_headers[i].name))
+        if (called.length != kept_headers[i].length ||
+            !wsx_slice_is_nocase(called, kept_headers[i].name))
             continue;
         char **slot = slot_at(head, kept_headers[i].offset);
         bool first_only =

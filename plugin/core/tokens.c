@@ -45,6 +45,8 @@ bool wsx_slice_is(struct wsx_slice text, const char *word) {
 }
 
 bool wsx_slice_is_nocase(struct wsx_slice text, const char *word) {
+    if (text.length && ((text.at[0] ^ word[0]) & ~0x20)) /* most words go no further */
+        return false;
     return text.length == strlen(word) &&
            (!text.length || !g_ascii_strncasecmp(text.at, word, text.length));
 }

@@ -50,21 +50,27 @@ struct replay {
     bool unframed;
 };
 
-static wmem_map_t *deliveries; /* struct wsx_session to struct wsx_delivery */
 static int hf_continues = -1, hf_goes_on = -1;
 
 struct wsx_delivery *wsx_delivery_of(const struct wsx_session *session, bool *fresh) {
-    struct wsx_delivery *delivery = wmem_map_lookup(deliveries, session);
-    *fresh = !delivery;
-    if (!delivery) {
-        delivery = wmem_new0(wmem_file_scope(), struct wsx_delivery);
-        for (int d = 0; d < 2; d++) {
-            delivery->rest[d] = wmem_new0(wmem_file_scope(), struct wsx_rest);
-            delivery->replay[d] = wmem_map_new(wmem_file_scope(), g_direct_hash, g_direct_equal);
-        }
-        wmem_map_insert(deliveries, session, delivery);
-    }
-    return delivery;
+    *fresh = !session->delivery;
+    if (*fresh)
+        wsx_state_put_delivery(session, wmem_new0(wmem_file_scope(), struct wsx_delivery));
+    return session->delivery;
+}
+
+/* Most connections carry no stream, and need neither of these. */
+static struct wsx_rest *rest_of(struct wsx_delivery *delivery, enum wsx_direction direction) {
+    if (!delivery->rest[direction])
+        delivery->rest[direction] = wmem_new0(wmem_file_scope(), struct wsx_rest);
+    return delivery->rest[direction];
+}
+
+static wmem_map_t *replay_of(struct wsx_delivery *delivery, enum wsx_direction direction) {
+    if (!delivery->replay[direction])
+        delivery->replay[direction] =
+            wmem_map_new(wmem_file_scope(), g_direct_hash, g_direct_equal);
+    return delivery->replay[direction];
 }
 
 /* ---- one call ---- */
@@ -265,7 +271,7 @@ static void rest_append(struct wsx_rest *rest, const uint8_t *bytes, size_t leng
 static struct replay *replay_add(struct wsx_delivery *delivery, const struct wsx_item *item) {
     struct replay *replay = wmem_new0(wsx_store_scope(), struct replay);
     if (wsx_store_is_kept())
-        wmem_map_insert(delivery->replay[item->direction], GUINT_TO_POINTER(item->message_index),
+        wmem_map_insert(replay_of(delivery, item->direction), GUINT_TO_POINTER(item->message_index),
                         replay);
     return replay;
 }
@@ -343,7 +349,7 @@ static bool stream_first_pass(struct wsx_delivery *delivery, const struct wsx_ch
                               struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo,
                               proto_tree *top, proto_tree *payload_tree) {
     const struct wsx_item *item = app->item;
-    struct wsx_rest *rest = delivery->rest[item->direction];
+    struct wsx_rest *rest = rest_of(delivery, item->direction);
     size_t length = tvb_captured_length(tvb);
     if (rest->message + 1 != item->message_index) /* one was lost */
         rest_drop(rest);
@@ -372,7 +378,7 @@ static bool stream_later(struct wsx_delivery *delivery, const struct wsx_choice 
                          proto_tree *payload_tree) {
     static const struct replay nothing;
     const struct wsx_item *item = app->item;
-    const struct replay *replay = wmem_map_lookup(delivery->replay[item->direction],
+    const struct replay *replay = wmem_map_lookup(replay_of(delivery, item->direction),
                                                   GUINT_TO_POINTER(item->message_index));
     if (!replay)
         replay = &nothing;
@@ -392,12 +398,12 @@ static bool stream_later(struct wsx_delivery *delivery, const struct wsx_choice 
 void wsx_deliver_gap(struct wsx_delivery *delivery, const struct wsx_item *item,
                      packet_info *pinfo) {
     if (wsx_state_first_pass(pinfo))
-        rest_drop(delivery->rest[item->direction]);
+        rest_drop(rest_of(delivery, item->direction));
 }
 
 void wsx_deliver_seed(struct wsx_delivery *delivery, const struct wsx_item *item,
                       const uint8_t *head, size_t length) {
-    struct wsx_rest *rest = delivery->rest[item->direction];
+    struct wsx_rest *rest = rest_of(delivery, item->direction);
     rest_drop(rest);
     rest_append(rest, head, length);
     rest->message = item->message_index - 1;
@@ -458,8 +464,6 @@ void wsx_delivery_register(void) {
          {"The unit ends in packet", "wsx.app.ends_in", FT_FRAMENUM, BASE_NONE, NULL, 0,
           "The message's last bytes belong to a unit that a later message ends", HFILL}},
     };
-    deliveries = wmem_map_new_autoreset(wmem_epan_scope(), wmem_file_scope(), g_direct_hash,
-                                        g_direct_equal);
     proto_register_field_array(proto_get_id_by_filter_name("wsx.app"), fields,
                                array_length(fields));
 }

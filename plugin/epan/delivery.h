@@ -37,8 +37,8 @@ struct wsx_delivery {
     unsigned head_length[2];
     /* delivery.c's */
     struct wsx_framing framing;
-    struct wsx_rest *rest[2];
-    wmem_map_t *replay[2]; /* message number to what was put before it */
+    struct wsx_rest *rest[2]; /* NULL before the first use, like the next */
+    wmem_map_t *replay[2];    /* message number to what was put before it */
 };
 
 /* The connection's, made when first asked for. */

@@ -59,156 +59,234 @@ const char *wsx_cause_name(enum wsx_cause cause) {
     return names[cause];
 }
 
-static void append_number(GString *text, uint64_t value) {
+/* ---- writing ---- */
+
+static void put(struct wsx_line *line, const char *bytes, size_t length) {
+    size_t room = WSX_LINE_MAX - line->length;
+    if (length > room) {
+        length = room;
+        line->full = true;
+    }
+    memcpy(line->text + line->length, bytes, length);
+    line->length += length;
+}
+
+/* For literals: their length is known when it is compiled. */
+#define PUT(line, literal) put(line, literal, sizeof(literal) - 1)
+
+void wsx_line_put(struct wsx_line *line, const char *text) { put(line, text, strlen(text)); }
+
+static void put_formatted(struct wsx_line *line, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void put_formatted(struct wsx_line *line, const char *format, ...) {
+    char text[80]; /* what is written so is shorter */
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (length > 0)
+        put(line, text, MIN((size_t)length, sizeof text - 1));
+}
+
+const char *wsx_line_end(struct wsx_line *line, wmem_allocator_t *pool) {
+    size_t length = line->length;
+    if (line->full) { /* no part of a character */
+        size_t lead = length;
+        while (lead && ((uint8_t)line->text[lead - 1] & 0xC0) == 0x80)
+            lead--;
+        if (lead && (uint8_t)line->text[lead - 1] >= 0xC0)
+            length = lead - 1;
+    }
+    char *text = wmem_alloc(pool, length + 1);
+    memcpy(text, line->text, length);
+    text[length] = '\0';
+    return text;
+}
+
+static void put_number(struct wsx_line *line, uint64_t value) {
     char digits[20];
     size_t at = sizeof digits;
     do
         digits[--at] = (char)('0' + value % 10);
     while (value /= 10);
-    g_string_append_len(text, digits + at, (gssize)(sizeof digits - at));
+    put(line, digits + at, sizeof digits - at);
 }
 
-static void append_character(GString *text, gunichar c) {
+static void put_character(struct wsx_line *line, gunichar c) {
+    char encoded[6];
     if (c == '\n')
-        g_string_append(text, "\\n");
+        PUT(line, "\\n");
     else if (c == '\r')
-        g_string_append(text, "\\r");
+        PUT(line, "\\r");
     else if (c == '\t')
-        g_string_append(text, "\\t");
+        PUT(line, "\\t");
     else if (!g_unichar_isprint(c) && c < 0x100)
-        g_string_append_printf(text, "\\x%02x", c);
+        put_formatted(line, "\\x%02x", c);
     else if (g_unichar_iscntrl(c) || g_unichar_type(c) == G_UNICODE_FORMAT ||
              g_unichar_type(c) == G_UNICODE_LINE_SEPARATOR ||
              g_unichar_type(c) == G_UNICODE_PARAGRAPH_SEPARATOR)
-        g_string_append_printf(text, "\\u%04x", c);
+        put_formatted(line, "\\u%04x", c);
     else
-        g_string_append_unichar(text, c);
+        put(line, encoded, (size_t)g_unichar_to_utf8(c, encoded));
+}
+
+/* ---- previews ---- */
+
+#define ONES UINT64_C(0x0101010101010101)
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+
+/* Eight bytes from 20 to 7E: none is under 20, none is 7F, none has the high bit. */
+static bool are_plain(const uint8_t *bytes) {
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return !((word | (word - ONES * 0x20) | (word + ONES)) & HIGH_BITS);
 }
 
 static bool is_plain(uint8_t byte) { return byte >= 0x20 && byte < 0x7F; }
 
-void wsx_preview_append(GString *text, const uint8_t *bytes, size_t length, unsigned characters) {
+/* How many of the first bytes are plain ASCII. */
+static size_t plain_run(const uint8_t *bytes, size_t length) {
+    size_t run = 0;
+    while (run + 8 <= length && are_plain(bytes + run))
+        run += 8;
+    while (run < length && is_plain(bytes[run]))
+        run++;
+    return run;
+}
+
+static void put_preview(struct wsx_line *line, const uint8_t *bytes, size_t length,
+                        unsigned characters) {
     size_t at = 0;
     for (unsigned shown = 0; at < length && shown < characters;) {
-        size_t run = at;
-        while (run < length && shown < characters && is_plain(bytes[run])) {
-            run++;
-            shown++;
-        }
-        g_string_append_len(text, (const char *)bytes + at, (gssize)(run - at));
-        at = run;
+        size_t run = plain_run(bytes + at, MIN(length - at, characters - shown));
+        put(line, (const char *)bytes + at, run);
+        at += run;
+        shown += (unsigned)run;
         if (at == length || shown == characters)
             break;
         gunichar c = g_utf8_get_char_validated((const char *)bytes + at, (gssize)(length - at));
         bool bad = c > 0x10FFFF || (!c && bytes[at]);
         if (bad)
-            g_string_append_printf(text, "\\x%02x", bytes[at]);
+            put_formatted(line, "\\x%02x", bytes[at]);
         else
-            append_character(text, c);
+            put_character(line, c);
         at += bad ? 1 : (size_t)g_unichar_to_utf8(c, NULL);
         shown++;
     }
     if (at < length)
-        g_string_append(text, "\xe2\x80\xa6");
-}
-
-static const char *finish(GString *text, wmem_allocator_t *pool) {
-    const char *copy = wmem_strdup(pool, text->str);
-    g_string_free(text, TRUE);
-    return copy;
+        PUT(line, "\xe2\x80\xa6");
 }
 
 const char *wsx_preview(wmem_allocator_t *pool, const uint8_t *bytes, size_t length,
                         unsigned characters) {
-    GString *text = g_string_new(NULL);
-    wsx_preview_append(text, bytes, length, characters);
-    return finish(text, pool);
+    struct wsx_line line;
+    wsx_line_begin(&line);
+    put_preview(&line, bytes, length, characters);
+    return wsx_line_end(&line, pool);
+}
+
+/* ---- items ---- */
+
+static void put_arrow(struct wsx_line *line, enum wsx_direction direction) {
+    if (direction == WSX_CLIENT_TO_SERVER)
+        PUT(line, "\xe2\x86\x92 ");
+    else
+        PUT(line, "\xe2\x86\x90 ");
 }
 
 /* Arrow, name, and the length in brackets. */
-static void append_head(GString *text, const struct wsx_item *item, const char *name,
-                        const char *more, uint64_t length) {
-    g_string_append(text, item->direction == WSX_CLIENT_TO_SERVER ? "\xe2\x86\x92 "
-                                                                  : "\xe2\x86\x90 ");
-    g_string_append(text, name);
-    g_string_append(text, more);
-    g_string_append_len(text, " [", 2);
-    append_number(text, length);
-    g_string_append_c(text, ']');
+static void put_head(struct wsx_line *line, const struct wsx_item *item, const char *name,
+                     const char *more, uint64_t length) {
+    put_arrow(line, item->direction);
+    wsx_line_put(line, name);
+    wsx_line_put(line, more);
+    PUT(line, " [");
+    put_number(line, length);
+    PUT(line, "]");
 }
 
-static void append_close(GString *text, const struct wsx_item *item, packet_info *pinfo) {
-    g_string_append(text, item->direction == WSX_CLIENT_TO_SERVER ? "\xe2\x86\x92 Close"
-                                                                  : "\xe2\x86\x90 Close");
+static void put_close(struct wsx_line *line, const struct wsx_item *item, packet_info *pinfo) {
+    put_arrow(line, item->direction);
+    PUT(line, "Close");
     if (item->have < 2) {
-        g_string_append(text, item->have ? " (body of one byte)" : "");
+        wsx_line_put(line, item->have ? " (body of one byte)" : "");
         return;
     }
     const uint8_t *body = wsx_item_payload(item, pinfo, item->have);
     unsigned code = (unsigned)body[0] << 8 | body[1];
-    g_string_append_printf(text, " %u %s", code, wsx_close_name(code));
+    put_formatted(line, " %u %s", code, wsx_close_name(code));
     if (item->have == 2)
         return;
-    g_string_append(text, " \"");
-    wsx_preview_append(text, body + 2, item->have - 2, WSX_PREVIEW);
-    g_string_append_c(text, '"');
+    PUT(line, " \"");
+    put_preview(line, body + 2, item->have - 2, WSX_PREVIEW);
+    PUT(line, "\"");
 }
 
-static void append_message(GString *text, const struct wsx_item *item, packet_info *pinfo) {
+static void put_message(struct wsx_line *line, const struct wsx_item *item, packet_info *pinfo) {
     const struct wsx_message *message = item->message;
-    append_head(text, item, message->text ? "Text" : "Binary", "",
-                message->length_known ? message->length : message->have);
-    g_string_append(text, message->raw          ? " not decompressed"
-                          : message->incomplete ? " incomplete"
-                                                : "");
+    put_head(line, item, message->text ? "Text" : "Binary", "",
+             message->length_known ? message->length : message->have);
+    if (message->raw)
+        PUT(line, " not decompressed");
+    else if (message->incomplete)
+        PUT(line, " incomplete");
     if (!message->text || message->raw || !message->have)
         return;
     size_t look = MIN(message->have, WSX_PREVIEW * 4 + 4);
-    g_string_append_c(text, ' ');
-    wsx_preview_append(text, wsx_item_message(item, pinfo, look), look, WSX_PREVIEW);
+    PUT(line, " ");
+    put_preview(line, wsx_item_message(item, pinfo, look), look, WSX_PREVIEW);
 }
 
-static void append_frame(GString *text, const struct wsx_item *item, packet_info *pinfo) {
+static void put_frame(struct wsx_line *line, const struct wsx_item *item, packet_info *pinfo) {
     if (item->message) {
-        append_message(text, item, pinfo);
+        put_message(line, item, pinfo);
     } else if (item->item == WSX_ITEM_CLOSE) {
-        append_close(text, item, pinfo);
+        put_close(line, item, pinfo);
     } else {
-        append_head(text, item, wsx_opcode_name(wsx_header_opcode(&item->header)),
-                    item->item == WSX_ITEM_FRAGMENT ? " fragment" : "",
-                    item->header.payload_length);
+        put_head(line, item, wsx_opcode_name(wsx_header_opcode(&item->header)),
+                 item->item == WSX_ITEM_FRAGMENT ? " fragment" : "", item->header.payload_length);
         if (item->have < item->header.payload_length)
-            g_string_append(text, " incomplete");
+            PUT(line, " incomplete");
     }
 }
 
-void wsx_info_append(GString *text, const struct wsx_item *item, packet_info *pinfo) {
+void wsx_line_put_item(struct wsx_line *line, const struct wsx_item *item, packet_info *pinfo) {
     switch (item->kind) {
     case WSX_KIND_FRAME:
-        append_frame(text, item, pinfo);
+        put_frame(line, item, pinfo);
         break;
     case WSX_KIND_BROKEN:
-        append_head(text, item, item->message->text ? "Text" : "Binary", ", not finished",
-                    item->message->have);
+        put_head(line, item, item->message->text ? "Text" : "Binary", ", not finished",
+                 item->message->have);
         break;
     case WSX_KIND_NOTE:
-        g_string_append(text, item->direction == WSX_CLIENT_TO_SERVER ? "\xe2\x86\x92 ["
-                                                                      : "\xe2\x86\x90 [");
+        put_arrow(line, item->direction);
         if (item->missing)
-            g_string_append_printf(text, "%" PRIu64 " bytes not captured]", item->missing);
+            put_formatted(line, "[%" PRIu64 " bytes not captured]", item->missing);
         else
-            g_string_append(text, "framing]");
+            PUT(line, "[framing]");
         break;
     case WSX_KIND_END:
-        g_string_append_printf(text, "[connection ended: %s]", wsx_cause_name(item->cause));
+        put_formatted(line, "[connection ended: %s]", wsx_cause_name(item->cause));
         break;
     default:
         break;
     }
 }
 
+void wsx_line_put_part(struct wsx_line *line, const struct wsx_call *call) {
+    put_arrow(line, call->direction);
+    if (!call->part_index) {
+        PUT(line, "[framing not known]");
+        return;
+    }
+    PUT(line, "[part of frame ");
+    put_number(line, call->part_index);
+    PUT(line, "]");
+}
+
 const char *wsx_info(const struct wsx_item *item, packet_info *pinfo) {
-    GString *text = g_string_new(NULL);
-    wsx_info_append(text, item, pinfo);
-    return finish(text, pinfo->pool);
+    struct wsx_line line;
+    wsx_line_begin(&line);
+    wsx_line_put_item(&line, item, pinfo);
+    return wsx_line_end(&line, pinfo->pool);
 }

@@ -328,13 +328,50 @@ static struct wsx_choice choice_by_token(const char *token) {
     return choice;
 }
 
+/* By the first byte of wsx_app_protocol.member: a bit for each of wsx_apps. */
+static uint32_t apps_by_byte[256];
+
+/* A bit for each of wsx_apps that a message beginning with '{' names the member of: what stands
+ * between two quotation marks. An escape may hide any name. */
+static uint32_t named_apps(const uint8_t *bytes, size_t length) {
+    const uint8_t *end = bytes + length, *at = bytes;
+    uint32_t named = 0;
+    for (const uint8_t *escape = bytes;
+         (escape = memchr(escape, '\\', (size_t)(end - escape))) != NULL; escape++)
+        if (escape + 1 < end && escape[1] == 'u')
+            return UINT32_MAX;
+    while ((at = memchr(at, '"', (size_t)(end - at))) != NULL) {
+        if (++at == end)
+            break;
+        uint32_t candidates = apps_by_byte[*at];
+        for (unsigned i = 0; candidates >> i; i++) {
+            size_t name = candidates >> i & 1 ? strlen(wsx_apps[i]->member) : 0;
+            if (name && name < (size_t)(end - at) && at[name] == '"' &&
+                memcmp(at, wsx_apps[i]->member, name) == 0)
+                named |= UINT32_C(1) << i;
+        }
+    }
+    return named;
+}
+
+/* Whether to ask an application protocol about such a message, see wsx_app_protocol.member. */
+static bool is_asked(unsigned app, uint32_t named, const struct wsx_session *session) {
+    const struct wsx_app_protocol *protocol = wsx_apps[app];
+    return protocol->sniff &&
+           (!protocol->member || (named & UINT32_C(1) << app) ||
+            (protocol->uri_part && session->uri && strstr(session->uri, protocol->uri_part)));
+}
+
 static struct wsx_choice choice_by_bytes(const struct wsx_item *item, const uint8_t *bytes,
                                          size_t length) {
-    bool text = item->message->text;
+    bool text = item->message->text, object = length && bytes[0] == '{';
+    uint32_t named = object ? named_apps(bytes, length) : UINT32_MAX;
     for (unsigned i = 0; wsx_apps[i]; i++)
-        if (wsx_apps[i]->sniff &&
+        if (is_asked(i, named, item->session) &&
             wsx_apps[i]->sniff(item->session, bytes, length, text, item->direction))
             return choice_by_name(wsx_apps[i]->dissector);
+    if (object) /* none of those below begins so */
+        return (struct wsx_choice){0};
     for (size_t i = 0; i < array_length(sniffers); i++)
         if ((text ? sniffers[i].text : sniffers[i].binary) && sniffers[i].sniff(bytes, length))
             return choice_by_name(sniffers[i].dissector);
@@ -509,6 +546,9 @@ void wsx_payload_handoff(void) {
     by_port = find_dissector_table("ws.port");
     heuristics = find_heur_dissector_list("ws");
     any_heuristics = false;
+    for (unsigned i = 0; wsx_apps[i]; i++)
+        if (wsx_apps[i]->member)
+            apps_by_byte[(uint8_t)wsx_apps[i]->member[0]] |= UINT32_C(1) << i;
     heur_dissector_table_foreach("ws", count_heuristic, &any_heuristics);
     lines_handle = find_dissector("data-text-lines");
     sip_handle = find_dissector("sip");

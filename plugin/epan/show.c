@@ -416,45 +416,42 @@ static void draw_searching(struct canvas *canvas) {
 
 /* ---- a call ---- */
 
-/* Characters that the Info column can hold (COL_MAX_INFO_LEN); more is not written. */
-#define INFO_MAX 4096u
-
-static void info_separate(GString *info) {
-    if (info->len)
-        g_string_append_len(info, ", ", 2);
-}
-
-static void info_item(GString *info, const struct wsx_item *item, packet_info *pinfo) {
-    if (item->kind == WSX_KIND_END || info->len > INFO_MAX)
+/* What a call gave, behind what earlier calls of the packet gave. The text lives as long as the
+ * packet's dissection, and so do the columns that point to it. */
+static void info_put(struct wsx_line *line, packet_info *pinfo, struct wsx_packet *packet) {
+    if (!line->length)
         return;
-    info_separate(info);
-    wsx_info_append(info, item, pinfo);
-}
-
-static void info_part(GString *info, const struct wsx_call *call) {
-    if (info->len > INFO_MAX || (!call->part_index && !call->searching))
-        return;
-    info_separate(info);
-    g_string_append(info,
-                    call->direction == WSX_CLIENT_TO_SERVER ? "\xe2\x86\x92 " : "\xe2\x86\x90 ");
-    if (call->part_index)
-        g_string_append_printf(info, "[part of frame %u]", call->part_index);
-    else
-        g_string_append(info, "[framing not known]");
-}
-
-/* What a call gave, behind what earlier calls of the packet gave. */
-static void info_put(const GString *info, packet_info *pinfo, struct wsx_packet *packet) {
-    if (!info->len)
-        return;
-    if (!packet->columns) {
-        col_set_str(pinfo->cinfo, COL_PROTOCOL, "WebSocket");
-        col_clear(pinfo->cinfo, COL_INFO);
-    } else {
+    const char *text = wsx_line_end(line, pinfo->pool);
+    if (packet->columns) {
         col_append_str(pinfo->cinfo, COL_INFO, ", ");
+        col_append_str(pinfo->cinfo, COL_INFO, text);
+        return;
     }
-    col_append_str(pinfo->cinfo, COL_INFO, info->str);
+    col_set_str(pinfo->cinfo, COL_PROTOCOL, "WebSocket");
+    col_clear(pinfo->cinfo, COL_INFO);
+    col_set_str(pinfo->cinfo, COL_INFO, text);
     packet->columns = true;
+}
+
+/* The Info column: one entry an item; where there is none but the end, what the bytes are. */
+static void show_info(const struct wsx_call *call, packet_info *pinfo, struct wsx_packet *packet) {
+    unsigned first = wmem_array_get_count(packet->items) - call->count;
+    const struct wsx_item *items = call->count ? wmem_array_index(packet->items, first) : NULL;
+    struct wsx_line line;
+    bool any = false;
+    wsx_line_begin(&line);
+    for (uint32_t i = 0; i < call->count && !line.full; i++) {
+        if (items[i].kind == WSX_KIND_END)
+            continue;
+        if (any)
+            wsx_line_put(&line, ", ");
+        any = true;
+        wsx_line_put_item(&line, &items[i], pinfo);
+    }
+    if (!any && (call->part_index || call->searching))
+        wsx_line_put_part(&line, call);
+    /* before the dissectors of messages, which add their own words */
+    info_put(&line, pinfo, packet);
 }
 
 /* A message whose dissector keeps state of its own has to see it, tree or no tree. */
@@ -483,23 +480,13 @@ void wsx_show_call(const struct wsx_call *call, tvbuff_t *tvb, packet_info *pinf
                    proto_tree *tree) {
     struct canvas canvas = {call, tvb, pinfo, tree};
     struct wsx_packet *packet = wsx_state_packet(pinfo);
-    GString *info = pinfo->cinfo ? g_string_sized_new(256) : NULL;
-    bool end_only = true;
     for (uint32_t i = 0; i < call->count; i++) {
         struct wsx_item item;
         wsx_state_item(call, i, tvb, pinfo, &item);
         wmem_array_append_one(packet->items, item);
-        end_only = end_only && item.kind == WSX_KIND_END;
-        if (info)
-            info_item(info, &item, pinfo);
     }
-    if (info) {
-        if (end_only)
-            info_part(info, call);
-        /* before the dissectors of messages, which add their own words */
-        info_put(info, pinfo, packet);
-        g_string_free(info, TRUE);
-    }
+    if (pinfo->cinfo)
+        show_info(call, pinfo, packet);
     unsigned first = wmem_array_get_count(packet->items) - call->count;
     for (uint32_t i = 0; i < call->count; i++)
         show_item(&canvas, wmem_array_index(packet->items, first + i), i < wsx_frames_drawn);
@@ -571,14 +558,18 @@ void wsx_show_handshake(const struct wsx_session *session, tvbuff_t *tvb, packet
     bool response = session->response_packet == pinfo->num;
     proto_item *item = proto_tree_add_item(http_tree(tree), hf_handshake, tvb, 0, 0, ENC_NA);
     proto_tree *shown = proto_item_add_subtree(item, ett_wsx_handshake);
-    generated(proto_tree_add_uint(shown, hf_stream, tvb, 0, 0, session->number));
-    add_text(shown, hf_uri, tvb, session->uri);
+    if (tree) {
+        generated(proto_tree_add_uint(shown, hf_stream, tvb, 0, 0, session->number));
+        add_text(shown, hf_uri, tvb, session->uri);
+    }
     if (request) {
-        draw_request(shown, tvb, session);
+        if (tree)
+            draw_request(shown, tvb, session);
         show_findings(session->request_findings, pinfo, tvb, tree ? shown : NULL, item);
     }
     if (response) {
-        draw_response(shown, tvb, session);
+        if (tree)
+            draw_response(shown, tvb, session);
         show_findings(session->response_findings, pinfo, tvb, tree ? shown : NULL, item);
     }
 }

@@ -13,11 +13,13 @@
 
 #include <epan/wmem_scopes.h>
 #include <stdlib.h>
+#include <wsutil/str_util.h>
 
 unsigned wsx_limit_frame_mib = 256, wsx_limit_message_mib = 256, wsx_limit_inflated_mib = 64,
          wsx_limit_ratio = 200;
 wsx_bool wsx_group_enabled[WSX_GROUP_COUNT] = {TRUE, TRUE, TRUE, TRUE, TRUE, TRUE};
 unsigned wsx_sessions_open;
+bool wsx_store_any_http2;
 
 /* Inflated bytes counted at most, for a message over its limit. */
 #define WSX_INFLATE_HARD (UINT64_C(1) << 30)
@@ -47,8 +49,8 @@ struct wsx_early {
 
 static GPtrArray *sessions;      /* all of the file, by number */
 static wmem_map_t *by_handshake; /* packet number to GPtrArray of sessions */
+static uint32_t last_handshake;  /* the last packet of by_handshake */
 static wmem_map_t *by_addresses; /* "client server" to the latest session */
-static wmem_map_t *carriers;     /* conversation_t to struct wsx_carrier */
 static GHashTable *keys;         /* Sec-WebSocket-Key to struct wsx_session */
 static uint64_t findings_bytes;  /* kept, see WSX_FINDINGS_MAX */
 static GPtrArray *unsettled;     /* sessions with something to settle in this packet */
@@ -64,6 +66,14 @@ static struct {
     uint32_t epoch;
 } pass;
 
+/* The conversation that was found last: a packet asks for its own several times. */
+static struct {
+    uint32_t epoch; /* 0: none */
+    uint32_t packet, from_port, to_port;
+    const void *from, *to;
+    conversation_t *conversation;
+} last_found;
+
 int64_t wsx_state_time(const packet_info *pinfo) {
     return (int64_t)((uint64_t)pinfo->abs_ts.secs * UINT64_C(1000000000) +
                      (uint64_t)pinfo->abs_ts.nsecs);
@@ -75,7 +85,6 @@ static void state_init(void) {
     sessions = g_ptr_array_new();
     by_handshake = wmem_map_new(wmem_file_scope(), g_direct_hash, g_direct_equal);
     by_addresses = wmem_map_new(wmem_file_scope(), wmem_str_hash, g_str_equal);
-    carriers = wmem_map_new(wmem_file_scope(), g_direct_hash, g_direct_equal);
     keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     unsettled = g_ptr_array_new();
     findings_bytes = 0;
@@ -116,7 +125,10 @@ static void state_cleanup(void) {
     if (pass.scope)
         wmem_destroy_allocator(pass.scope);
     memset(&pass, 0, sizeof pass);
+    last_found.epoch = 0;
     wsx_sessions_open = 0;
+    wsx_store_any_http2 = false;
+    last_handshake = 0;
 }
 
 void wsx_state_register(void) {
@@ -240,22 +252,41 @@ const struct wsx_finding *wsx_collect_take(struct wsx_collecting *collecting) {
 /* ---- finding sessions ---- */
 
 struct wsx_carrier *wsx_store_carrier(const conversation_t *conversation) {
-    return conversation ? wmem_map_lookup(carriers, conversation) : NULL;
+    /* a conversation's data is at hand when TCP has just used it; a table of all would not be */
+    return conversation ? conversation_get_proto_data(conversation, hf_stream) : NULL;
 }
 
 struct wsx_carrier *wsx_store_carrier_new(conversation_t *conversation) {
     struct wsx_carrier *carrier = wsx_store_carrier(conversation);
     if (!carrier) {
         carrier = wmem_new0(wmem_file_scope(), struct wsx_carrier);
-        wmem_map_insert(carriers, conversation, carrier);
+        conversation_add_proto_data(conversation, hf_stream, carrier);
     }
     return carrier;
 }
 
+static conversation_t *find_or_remember(packet_info *pinfo) {
+    if (pass.epoch && last_found.epoch == pass.epoch && last_found.packet == pinfo->num &&
+        last_found.from == pinfo->src.data && last_found.to == pinfo->dst.data &&
+        last_found.from_port == pinfo->srcport && last_found.to_port == pinfo->destport)
+        return last_found.conversation;
+    conversation_t *conversation = find_conversation_pinfo(pinfo, 0);
+    last_found.epoch = conversation ? pass.epoch : 0;
+    last_found.packet = pinfo->num;
+    last_found.from_port = pinfo->srcport;
+    last_found.to_port = pinfo->destport;
+    last_found.from = pinfo->src.data;
+    last_found.to = pinfo->dst.data;
+    last_found.conversation = conversation;
+    return conversation;
+}
+
 /* Under QUIC, Wireshark's dissectors look for conversations of their own. */
 conversation_t *wsx_store_conversation(packet_info *pinfo, bool create) {
-    if (pinfo->ptype != PT_UDP)
-        return create ? find_or_create_conversation(pinfo) : find_conversation_pinfo(pinfo, 0);
+    if (pinfo->ptype != PT_UDP) {
+        conversation_t *there = find_or_remember(pinfo);
+        return there || !create ? there : find_or_create_conversation(pinfo);
+    }
     conversation_type type = conversation_pt_to_conversation_type(pinfo->ptype);
     conversation_t *conversation = find_conversation(pinfo->num, &pinfo->src, &pinfo->dst, type,
                                                      pinfo->srcport, pinfo->destport, 0);
@@ -280,6 +311,8 @@ struct wsx_session *wsx_state_find_stream(packet_info *pinfo, uint64_t stream_id
 }
 
 const GPtrArray *wsx_state_handshakes(uint32_t packet) {
+    if (packet > last_handshake) /* the first pass comes to most packets so */
+        return NULL;
     return wmem_map_lookup(by_handshake, GUINT_TO_POINTER(packet));
 }
 
@@ -287,6 +320,10 @@ unsigned wsx_state_session_count(void) { return sessions ? sessions->len : 0; }
 
 const struct wsx_session *wsx_state_session(unsigned number) {
     return g_ptr_array_index(sessions, number);
+}
+
+void wsx_state_put_delivery(const struct wsx_session *session, struct wsx_delivery *delivery) {
+    ((struct wsx_session *)(uintptr_t)session)->delivery = delivery;
 }
 
 enum wsx_direction wsx_state_direction(const struct wsx_session *session,
@@ -304,6 +341,7 @@ static void handshake_in(struct wsx_session *session, uint32_t packet) {
         list = g_ptr_array_new();
         wmem_map_insert(by_handshake, GUINT_TO_POINTER(packet), list);
     }
+    last_handshake = MAX(last_handshake, packet);
     if (!list->len || g_ptr_array_index(list, list->len - 1) != session)
         g_ptr_array_add(list, session);
 }
@@ -311,9 +349,11 @@ static void handshake_in(struct wsx_session *session, uint32_t packet) {
 /* ---- making sessions ---- */
 
 static const char *address_port(const address *addr, uint32_t port) {
-    char *text = address_to_str(NULL, addr);
-    char *both = wmem_strdup_printf(wmem_file_scope(), addr->type == AT_IPv6 ? "[%s]:%u" : "%s:%u",
-                                    text, port);
+    char *text = address_to_str(NULL, addr), digits[12];
+    bool brackets = addr->type == AT_IPv6;
+    g_snprintf(digits, sizeof digits, ":%u", port);
+    char *both = wmem_strconcat(wmem_file_scope(), brackets ? "[" : "", text, brackets ? "]" : "",
+                                digits, NULL);
     wmem_free(NULL, text);
     return both;
 }
@@ -348,7 +388,7 @@ static void touch(struct wsx_session *session, const packet_info *pinfo) {
 
 /* The addresses and ports of an earlier connection begin a new one: that one is over. */
 static void replace_earlier(struct wsx_session *session) {
-    char *both = wmem_strdup_printf(wmem_file_scope(), "%s %s", session->client, session->server);
+    char *both = wmem_strconcat(wmem_file_scope(), session->client, " ", session->server, NULL);
     struct wsx_session *earlier = wmem_map_lookup(by_addresses, both);
     if (earlier && earlier->conversation != session->conversation)
         wsx_state_carrier_end(earlier, WSX_CAUSE_REPLACED);
@@ -390,6 +430,7 @@ static void put_stream(struct wsx_session *session, enum wsx_http_version http,
     session->stream_id = stream_id;
     if (http == WSX_HTTP_1)
         return;
+    wsx_store_any_http2 = wsx_store_any_http2 || http == WSX_HTTP_2;
     struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
     if (!carrier->streams)
         carrier->streams = wmem_map_new(wmem_file_scope(), wmem_int64_hash, g_int64_equal);

@@ -107,6 +107,7 @@ struct wsx_session {
         uint64_t bytes; /* of messages, after inflating */
     } totals[2];
     struct wsx_session *next_stream; /* of the same HTTP/2 or HTTP/3 connection */
+    struct wsx_delivery *delivery;   /* delivery.c's, set when its messages are first handed on */
     /* first pass only */
     conversation_t *conversation;
     struct tcp_analysis *tcp;      /* NULL where there is no TCP */
@@ -227,6 +228,9 @@ int64_t wsx_state_time(const packet_info *pinfo);
 
 /* How many sessions are not at their end. */
 extern unsigned wsx_sessions_open;
+
+/* Any pass: takes note of what delivery.c keeps of the session. */
+void wsx_state_put_delivery(const struct wsx_session *session, struct wsx_delivery *delivery);
 
 /* The latest session of this packet's TCP connection; NULL when there is none. */
 struct wsx_session *wsx_state_find(packet_info *pinfo);

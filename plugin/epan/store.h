@@ -126,6 +126,8 @@ void wsx_state_finish_at_eof(struct wsx_session *session, struct wsx_collecting 
 conversation_t *wsx_store_conversation(packet_info *pinfo, bool create);
 struct wsx_carrier *wsx_store_carrier(const conversation_t *conversation);
 struct wsx_carrier *wsx_store_carrier_new(conversation_t *conversation);
+/* The file has a session over HTTP/2. */
+extern bool wsx_store_any_http2;
 /* The session is settled at this packet's end. */
 void wsx_store_unsettled(struct wsx_session *session);
 

@@ -130,7 +130,7 @@ static bool segment_was_lost(packet_info *pinfo, const struct tcp_analysis *tcp)
 }
 
 void wsx_state_carrier_look(packet_info *pinfo) {
-    if (!wsx_sessions_open || pinfo->ptype != PT_TCP)
+    if (!wsx_sessions_open || !wsx_store_any_http2 || pinfo->ptype != PT_TCP)
         return;
     struct wsx_session *session = wsx_state_find(pinfo);
     if (!session || !session->tcp || (session->http == WSX_HTTP_1 && !session->encrypted) ||

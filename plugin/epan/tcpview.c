@@ -30,10 +30,16 @@ static const uint8_t *packet_bytes(packet_info *pinfo, unsigned *length) {
 static unsigned next_header(const packet_info *pinfo, const uint8_t *bytes, unsigned length,
                             unsigned at) {
     uint32_t ports = (pinfo->srcport & 0xFFFF) << 16 | (pinfo->destport & 0xFFFF);
-    uint8_t first = (uint8_t)(ports >> 24);
-    for (; at + TCP_HEADER_MIN <= length && at < LOOK_MAX; at++)
-        if (bytes[at] == first && word(bytes + at) == ports && bytes[at + 12] >> 4 >= 5)
+    unsigned end = length < TCP_HEADER_MIN ? 0 : MIN(length - TCP_HEADER_MIN + 1, LOOK_MAX);
+    while (at < end) {
+        const uint8_t *found = memchr(bytes + at, (int)(ports >> 24), end - at);
+        if (!found)
+            break;
+        at = (unsigned)(found - bytes);
+        if (word(found) == ports && found[12] >> 4 >= 5)
             return at;
+        at++;
+    }
     return length;
 }
 

@@ -527,6 +527,7 @@ void wsx_transport_register(void) {
 }
 
 void wsx_transport_handoff(void) {
+    wsx_upgrade_handoff();
     wsx_http2_handoff();
     builtin = find_dissector("websocket");
     http_handle = find_dissector("http-over-tcp");

@@ -19,6 +19,7 @@ void wsx_transport_handoff(void);
 /* upgrade.c, first pass: looks for the head of a request or an answer in a packet of HTTP/1. Does
  * nothing when the packet's connection needs none. */
 void wsx_upgrade_scan(packet_info *pinfo);
+void wsx_upgrade_handoff(void);
 
 struct wsx_session;
 /* The same under TLS, behind the dissection: records with frames that HTTP took for its own, because

@@ -20,8 +20,15 @@ struct source {
     bool encrypted;
 };
 
-static bool has_layer(const packet_info *pinfo, const char *name) {
-    int id = proto_get_id_by_filter_name(name);
+static int proto_http = -1, proto_http2 = -1, proto_tls = -1;
+
+void wsx_upgrade_handoff(void) {
+    proto_http = proto_get_id_by_filter_name("http");
+    proto_http2 = proto_get_id_by_filter_name("http2");
+    proto_tls = proto_get_id_by_filter_name("tls");
+}
+
+static bool has_layer(const packet_info *pinfo, int id) {
     for (wmem_list_frame_t *layer = wmem_list_tail(pinfo->layers); layer;
          layer = wmem_list_frame_prev(layer))
         if (GPOINTER_TO_INT(wmem_list_frame_data(layer)) == id)
@@ -37,7 +44,13 @@ static size_t find_start(const uint8_t *bytes, size_t length, bool request) {
                                           "DELETE ", "PATCH ", "CONNECT ", "TRACE ", NULL};
     const char *const *starts = request ? methods : status;
     for (size_t at = 0; at < length; at++) {
-        if (!g_ascii_isupper(bytes[at]))
+        if (!request) {
+            const uint8_t *next = memchr(bytes + at, 'H', length - at);
+            if (!next)
+                break;
+            at = (size_t)(next - bytes);
+        }
+        if (bytes[at] < 'A' || bytes[at] > 'Z')
             continue;
         for (size_t i = 0; starts[i]; i++) {
             size_t n = strlen(starts[i]);
@@ -204,11 +217,11 @@ static struct wsx_session *waiting(struct wsx_session *latest) {
 void wsx_upgrade_scan(packet_info *pinfo) {
     struct wsx_session *latest = wsx_state_find(pinfo);
     if (wsx_state_handshakes(pinfo->num) || (latest && latest->opened && !latest->cause) ||
-        !has_layer(pinfo, "http") || has_layer(pinfo, "http2"))
+        !has_layer(pinfo, proto_http) || has_layer(pinfo, proto_http2))
         return;
     struct wsx_session *session = waiting(latest);
     bool answer = session && wsx_state_direction(session, pinfo) == WSX_SERVER_TO_CLIENT;
-    struct source source = {.packet = true, .encrypted = has_layer(pinfo, "tls")};
+    struct source source = {.packet = true, .encrypted = has_layer(pinfo, proto_tls)};
     for (GSList *list = pinfo->data_src; list; list = list->next, source.packet = false) {
         tvbuff_t *tvb = get_data_source_tvb(list->data);
         source.whole = tvb_captured_length(tvb);
