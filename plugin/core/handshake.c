@@ -89,9 +89,11 @@ static bool append_value(char **slot, struct wsx_slice value, size_t max) {
     if (separator)
         memcpy(*slot + used, ", ", 2);
     char *to = *slot + used + separator;
-    for (size_t i = 0; i < value.length; i++)
-        to[i] = printable(value.at[i]);
+    memcpy(to, value.at, value.length);
     to[value.length] = '\0';
+    for (size_t i = 0; i < value.length; i++)
+        if ((unsigned char)to[i] < 0x20 || to[i] == 0x7F)
+            to[i] = printable(to[i]);
     return cut;
 }
 
@@ -224,26 +226,32 @@ static bool read_request_line(struct wsx_slice line, struct wsx_head *head) {
     return true;
 }
 
-/* One header with its folded lines, waiting for the next header. */
+/* One header, waiting for the next one: lines may be folded. */
 struct pending {
-    struct wsx_slice name;
-    GString *value;
+    struct wsx_slice name, value;
+    GString *folded; /* the value's lines joined, NULL where there is one only */
 };
 
 static void pending_flush(struct pending *pending, struct wsx_head *head) {
     /* An empty name is no header, and ":path" in HTTP/1 is one of those. */
-    if (pending->name.length)
-        wsx_head_add(head, pending->name.at, pending->name.length, pending->value->str,
-                     pending->value->len);
-    pending->name.length = 0;
-    g_string_truncate(pending->value, 0);
+    if (pending->name.length && pending->folded)
+        wsx_head_add(head, pending->name.at, pending->name.length, pending->folded->str,
+                     pending->folded->len);
+    else if (pending->name.length)
+        wsx_head_add(head, pending->name.at, pending->name.length, pending->value.at,
+                     pending->value.length);
+    if (pending->folded)
+        g_string_free(pending->folded, TRUE);
+    *pending = (struct pending){{NULL, 0}, {NULL, 0}, NULL};
 }
 
 static void pending_line(struct pending *pending, struct wsx_slice line, struct wsx_head *head) {
     if (wsx_is_blank(line.at[0])) {
         line = wsx_trim(line);
-        g_string_append_c(pending->value, ' ');
-        g_string_append_len(pending->value, line.at, (gssize)line.length);
+        if (!pending->folded)
+            pending->folded = g_string_new_len(pending->value.at, (gssize)pending->value.length);
+        g_string_append_c(pending->folded, ' ');
+        g_string_append_len(pending->folded, line.at, (gssize)line.length);
         return;
     }
     pending_flush(pending, head);
@@ -252,8 +260,7 @@ static void pending_line(struct pending *pending, struct wsx_slice line, struct 
         return;
     pending->name = wsx_trim((struct wsx_slice){line.at, (size_t)(colon - line.at)});
     struct wsx_slice value = {colon + 1, line.length - (size_t)(colon - line.at) - 1};
-    value = wsx_trim(value);
-    g_string_append_len(pending->value, value.at, (gssize)value.length);
+    pending->value = wsx_trim(value);
 }
 
 size_t wsx_head_parse(const uint8_t *bytes, size_t length, struct wsx_head *head, bool *complete) {
@@ -273,7 +280,7 @@ size_t wsx_head_parse(const uint8_t *bytes, size_t length, struct wsx_head *head
         wsx_head_clear(head);
         return 0;
     }
-    struct pending pending = {{NULL, 0}, g_string_new(NULL)};
+    struct pending pending = {{NULL, 0}, {NULL, 0}, NULL};
     while (ended && !*complete) {
         ended = next_line(all, &position, &line);
         if (ended && !line.length)
@@ -282,7 +289,6 @@ size_t wsx_head_parse(const uint8_t *bytes, size_t length, struct wsx_head *head
             pending_line(&pending, line, head);
     }
     pending_flush(&pending, head);
-    g_string_free(pending.value, TRUE);
     head->cut = !*complete;
     return position;
 }

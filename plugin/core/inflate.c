@@ -18,12 +18,13 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
-/* Streams kept: two directions of a few connections that talk in turn. 40 KiB each. */
-#define ENGINE_COUNT 4
+/* Streams kept: both directions of so many connections may talk in turn without a copy of their
+ * window for each message. 40 KiB each, 10 MiB at most. */
+#define ENGINE_COUNT 256
 
-/* History slides back to 32 KiB when this much more has come: a copy of 32 KiB for 8 KiB of output
+/* History slides back to 32 KiB when this much more has come: two bytes are copied for one of output
  * at worst. */
-#define HISTORY_MAX (WSX_WINDOW_MAX + 8192u)
+#define HISTORY_MAX (WSX_WINDOW_MAX + 16384u)
 #define HISTORY_MIN 256u
 
 /* Output over the limit goes here, again and again. */
@@ -90,16 +91,16 @@ struct job {
     const char *reason;
 };
 
-/* The engine that stands behind this generation's last message, or else (and for 0) the one least
- * recently used. */
-static struct engine *engine_find(uint64_t generation) {
+/* The engine that stands behind the direction's last message, or else (and for NULL) the one least
+ * recently used; of those never used the first, so that few are made where few are needed. */
+static struct engine *engine_find(const struct wsx_inflate *inflate) {
+    if (inflate && inflate->generation != 0 &&
+        engines[inflate->engine].generation == inflate->generation)
+        return &engines[inflate->engine];
     struct engine *oldest = &engines[0];
-    for (size_t i = 0; i < ENGINE_COUNT; i++) {
-        if (generation != 0 && engines[i].generation == generation)
-            return &engines[i];
+    for (size_t i = 0; i < ENGINE_COUNT && oldest->last_used > 0; i++)
         if (engines[i].last_used < oldest->last_used)
             oldest = &engines[i];
-    }
     return oldest;
 }
 
@@ -122,6 +123,7 @@ static bool engine_load(struct engine *engine, const uint8_t *window, size_t len
 /* Reserves the engine for the next message of this direction. */
 static void engine_keep(struct engine *engine, struct wsx_inflate *inflate) {
     engine->generation = inflate->generation = ++last_generation;
+    inflate->engine = (unsigned)(engine - engines);
     engine->last_used = ++engine_ticks;
 }
 
@@ -523,7 +525,7 @@ enum wsx_inflate_result wsx_inflate_message(struct wsx_inflate *inflate, const u
 
     size_t window_length;
     const uint8_t *window = wsx_inflate_window(inflate, &window_length);
-    struct engine *engine = engine_find(inflate->generation);
+    struct engine *engine = engine_find(inflate);
     bool continues = inflate->generation != 0 && engine->generation == inflate->generation;
     bool continuable = false;
     bool from_history = inflate->takeover;
@@ -561,7 +563,7 @@ enum wsx_inflate_result wsx_inflate_partial(const struct wsx_inflate *inflate,
         return refuse(output, "the context is not known");
     size_t window_length;
     const uint8_t *window = wsx_inflate_window(inflate, &window_length);
-    enum wsx_inflate_result result = run_from_window(engine_find(0), window, window_length, payload,
+    enum wsx_inflate_result result = run_from_window(engine_find(NULL), window, window_length, payload,
                                                      length, limits, false, output);
     judge_distances(inflate, payload, length, window_length, result, output);
     return result;
@@ -589,6 +591,6 @@ enum wsx_inflate_result wsx_inflate_again(const uint8_t *window, size_t window_l
         window += window_length - WSX_WINDOW_MAX;
         window_length = WSX_WINDOW_MAX;
     }
-    return run_from_window(engine_find(0), window, window_length, payload, length, &limits, true,
+    return run_from_window(engine_find(NULL), window, window_length, payload, length, &limits, true,
                            output);
 }

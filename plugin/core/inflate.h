@@ -46,6 +46,7 @@ struct wsx_inflate {
     size_t earlier_length; /* its bytes */
     uint64_t generation;   /* names the zlib stream that stands just behind the last message, if it
                               is still there; 0 = none */
+    unsigned engine;       /* which of them that was; valid with generation */
 };
 
 struct wsx_inflate_output {

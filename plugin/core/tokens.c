@@ -45,10 +45,10 @@ bool wsx_slice_is(struct wsx_slice text, const char *word) {
 }
 
 bool wsx_slice_is_nocase(struct wsx_slice text, const char *word) {
-    if (text.length && ((text.at[0] ^ word[0]) & ~0x20)) /* most words go no further */
-        return false;
-    return text.length == strlen(word) &&
-           (!text.length || !g_ascii_strncasecmp(text.at, word, text.length));
+    for (size_t i = 0; i < text.length; i++)
+        if (text.at[i] != word[i] && g_ascii_tolower(text.at[i]) != g_ascii_tolower(word[i]))
+            return false; /* also where the word ends */
+    return word[text.length] == '\0';
 }
 
 bool wsx_list_next(struct wsx_slice *rest, struct wsx_slice *element) {

@@ -213,7 +213,10 @@ static void put_close(struct wsx_line *line, const struct wsx_item *item, packet
     }
     const uint8_t *body = wsx_item_payload(item, pinfo, item->have);
     unsigned code = (unsigned)body[0] << 8 | body[1];
-    put_formatted(line, " %u %s", code, wsx_close_name(code));
+    PUT(line, " ");
+    put_number(line, code);
+    PUT(line, " ");
+    wsx_line_put(line, wsx_close_name(code));
     if (item->have == 2)
         return;
     PUT(line, " \"");

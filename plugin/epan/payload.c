@@ -334,16 +334,15 @@ static uint32_t apps_by_byte[256];
 /* A bit for each of wsx_apps that a message beginning with '{' names the member of: what stands
  * between two quotation marks. An escape may hide any name. */
 static uint32_t named_apps(const uint8_t *bytes, size_t length) {
-    const uint8_t *end = bytes + length, *at = bytes;
+    const uint8_t *at = bytes, *end = bytes + length;
     uint32_t named = 0;
-    for (const uint8_t *escape = bytes;
-         (escape = memchr(escape, '\\', (size_t)(end - escape))) != NULL; escape++)
-        if (escape + 1 < end && escape[1] == 'u')
+    while (at < end) {
+        uint8_t byte = *at++;
+        if ((byte != '"' && byte != '\\') || at == end)
+            continue;
+        if (byte == '\\' && *at == 'u')
             return UINT32_MAX;
-    while ((at = memchr(at, '"', (size_t)(end - at))) != NULL) {
-        if (++at == end)
-            break;
-        uint32_t candidates = apps_by_byte[*at];
+        uint32_t candidates = byte == '"' ? apps_by_byte[*at] : 0;
         for (unsigned i = 0; candidates >> i; i++) {
             size_t name = candidates >> i & 1 ? strlen(wsx_apps[i]->member) : 0;
             if (name && name < (size_t)(end - at) && at[name] == '"' &&
