@@ -5,7 +5,8 @@
 
 # Debian's names. sharkd is in wireshark-common, setpriv in util-linux (always there).
 WSX_PACKAGES=(cmake gcc libc6-dev libglib2.0-dev libwireshark-dev libwiretap-dev libwsutil-dev
-    ninja-build pkg-config python3 tshark wireshark-common wireshark-dev zlib1g-dev)
+    ninja-build pkg-config python3 tshark valgrind wireshark-common wireshark-dev
+    zlib1g-dev)
 
 say() { printf '\n== %s\n' "$*"; }
 

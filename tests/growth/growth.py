@@ -1,0 +1,145 @@
+"""What a frame, a connection, a message in a packet, a fragment and an outstanding Ping cost must not
+grow with their number.
+
+One capture holds each of them at three sizes, one stage behind the other. callgrind counts the
+instructions spent in the plugin's entry points, with all that they call; counts do not depend on how
+busy the machine is. A stage ends with a compressed message on a connection of its own: the plugin's
+function that inflates is called nowhere else in the capture, and callgrind writes its counts so far
+when it is entered.
+
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+import pathlib
+import re
+import shutil
+import sys
+import zlib
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests" / "bench"), str(ROOT / "tests" / "lib")]
+import workloads as w  # noqa: E402
+
+MARK = "wsx_inflate_message"
+# None of these calls another one: callgrind counts from entering one until it is left.
+ENTRIES = ("dissect_tcp", "dissect_end")
+SECONDS_MAX = 600
+# The largest size may cost so much more for each unit than the smallest. What is set up once for a
+# stage makes the smallest dearer, never the largest.
+GROWTH_MAX = 1.25
+
+
+def frames(capture, number, count):
+    connection = w.Connection(capture, number)
+    for i in range(count):
+        connection.frame(i % 2, w.FINAL | w.TEXT, b"frame %06d" % i)
+
+
+def connections(capture, number, count):
+    for i in range(count):
+        connection = w.Connection(capture, number + i)
+        connection.frame(w.CLIENT, w.FINAL | w.TEXT, b"hello")
+        connection.end()
+
+
+def messages_in_a_packet(capture, number, count):
+    """As many messages in all at each size, `count` of them in a packet."""
+    connection = w.Connection(capture, number)
+    for _ in range(1600 // count):
+        connection.send(w.SERVER, b"".join(
+            capture.frame(w.SERVER, w.FINAL | w.TEXT, b"m%d" % (i % 9)) for i in range(count)))
+
+
+def fragments(capture, number, count):
+    connection = w.Connection(capture, number)
+    for i in range(count):
+        connection.frame(w.SERVER, (w.BINARY if i == 0 else 0) | (w.FINAL if i == count - 1 else 0),
+                         b"%064d" % i)
+
+
+def pings_outstanding(capture, number, count):
+    connection = w.Connection(capture, number)
+    for i in range(count):
+        connection.frame(w.CLIENT, w.FINAL | w.PING, b"%08d" % i)
+    for i in range(count):
+        connection.frame(w.SERVER, w.FINAL | w.PONG, b"%08d" % i)
+
+
+# Kind, its sizes, and how many units a stage of a size has.
+KINDS = (
+    (frames, (1000, 2000, 4000), lambda size: size),
+    (connections, (60, 120, 240), lambda size: size),
+    (messages_in_a_packet, (25, 100, 320), lambda size: 1600),
+    (fragments, (750, 1500, 3000), lambda size: size),
+    # of more than 1,024 the oldest are given up, with findings
+    (pings_outstanding, (250, 500, 1000), lambda size: 2 * size),
+)
+
+
+class Marker:
+    """The connection whose compressed messages end the stages."""
+
+    def __init__(self, capture):
+        self.connection = w.Connection(capture, 1, b"permessage-deflate")
+        self.deflater = zlib.compressobj(6, zlib.DEFLATED, -15)
+
+    def put(self):
+        wire = self.deflater.compress(b"stage") + self.deflater.flush(zlib.Z_SYNC_FLUSH)
+        self.connection.frame(w.SERVER, w.FINAL | w.COMPRESSED | w.TEXT, wire[:-4])
+
+
+def make(path):
+    capture = w.Capture(path, "growth")
+    marker = Marker(capture)
+    number = 10
+    for kind, sizes, _ in KINDS:
+        for size in sizes:
+            marker.put()
+            kind(capture, number, size)
+            number += 1000
+    marker.put()
+    capture.close()
+
+
+def instructions(env, path):
+    """Instructions of each part of the run: before the first mark, then one number a stage."""
+    out = env.scratch / "growth"
+    result = env.run([
+        "valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", f"--dump-before={MARK}",
+        *(f"--toggle-collect={entry}" for entry in ENTRIES), "tshark", "-n", "-r", str(env.open_copy(path))], timeout=SECONDS_MAX)
+    if result.rc != 0:
+        raise ValueError("callgrind: " + result.stderr.decode(errors="replace")[-300:])
+    parts = sorted(env.scratch.glob("growth.*"), key=lambda part: int(part.suffix[1:]))
+    counts = []
+    for part in parts:
+        counts.append(int(re.search(r"^(?:summary|totals): (\d+)", part.read_text(), re.M)[1]))
+        part.unlink()
+    return counts
+
+
+def judge(kind, sizes, units, counts):
+    costs = [count / units(size) for size, count in zip(sizes, counts)]
+    shown = ", ".join(f"{size}: {cost:.0f}" for size, cost in zip(sizes, costs))
+    if costs[-1] > costs[0] * GROWTH_MAX:
+        return [f"{kind.__name__}: instructions for each grow with their number: {shown}"]
+    return []
+
+
+def growth_test(env):
+    if not shutil.which("valgrind"):
+        return ["valgrind is not installed"]
+    path = env.new_path(".pcap")
+    make(path)
+    counts = instructions(env, path)
+    stages = sum(len(sizes) for _, sizes, _ in KINDS)
+    if len(counts) < stages + 1:
+        return [f"{len(counts)} parts of {stages + 1} were counted: was {MARK} called at each mark?"]
+    problems, at = [], 1
+    for kind, sizes, units in KINDS:
+        problems += judge(kind, sizes, units, counts[at:at + len(sizes)])
+        at += len(sizes)
+    return problems
+
+
+def tests(env, quick=False):
+    if not quick:
+        yield "growth", lambda: growth_test(env)
