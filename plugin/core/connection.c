@@ -261,7 +261,8 @@ static void on_gap(void *context, uint64_t offset, uint64_t missing, bool follow
                 missing, offset, wsx_side_name(pushing->direction),
                 followed ? "they lay in a payload, framing goes on exactly"
                          : "a frame header may be among them, framing is searched for");
-    note(connection, pushing->direction, missing);
+    if (missing)
+        note(connection, pushing->direction, missing);
 }
 
 static void on_resync(void *context, uint64_t offset, uint64_t skipped, unsigned frames) {

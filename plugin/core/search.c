@@ -5,6 +5,9 @@
  * header as far as bytes are there; most die at their first or second header. One that waits for
  * bytes far ahead sleeps until they have come, so that the work stays near one step a byte.
  *
+ * What a header is worth is not taken from a table alone: where the bytes searched are full of what
+ * looks like headers (small numbers in a binary payload), one more says little.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "search.h"
@@ -21,6 +24,9 @@
 /* Frames of a chain that are followed: by then it has its evidence. */
 #define CHAIN_MAX 64u
 
+/* Bytes looked at before the bytes themselves say more than a table of random ones. */
+#define HABIT_BYTES 256u
+
 struct candidate {
     uint64_t start;
     uint64_t wake; /* not worth a look before the bytes up to here are there */
@@ -30,15 +36,20 @@ struct run {
     uint64_t offset;
     size_t length, position; /* position in `bytes` */
     uint32_t packet;
+    int start_bits;
+    bool ends_segment;
 };
 
 struct wsx_search {
     struct wsx_expectation expectation;
     GByteArray *bytes;
-    GArray *runs;       /* struct run */
-    GArray *candidates; /* struct candidate, by start */
-    uint64_t end;       /* offset behind the last byte */
-    uint64_t taken;     /* bytes added */
+    GArray *runs;        /* struct run */
+    GArray *candidates;  /* struct candidate, by start */
+    unsigned headers[3]; /* places where a header may stand, by its form of length */
+    unsigned seen[256];  /* bytes by value */
+    unsigned counted;    /* bytes in both of these */
+    uint64_t end;        /* offset behind the last byte */
+    uint64_t taken;      /* bytes added */
 };
 
 /* ---- evidence ---- */
@@ -179,16 +190,45 @@ static bool may_begin(const struct wsx_expectation *expectation, uint8_t first) 
     return expectation->any_rsv || !(rsv & (expectation->rsv1 ? 3u : 7u));
 }
 
+static unsigned form_of(unsigned length_form) { return length_form == 8 ? 2 : length_form / 2; }
+
+/* What the bytes look like where nobody knows what they are. */
+static void count_bytes(struct wsx_search *search, const uint8_t *bytes, size_t length) {
+    struct wsx_frame_header header;
+    for (size_t i = 0; i < length; i++) {
+        search->seen[bytes[i]]++;
+        if (may_begin(&search->expectation, bytes[i]) &&
+            wsx_frame_header_parse(bytes + i, MIN(length - i, WSX_HEADER_MAX), &header) &&
+            wsx_evidence_header(&header, NULL, &search->expectation) > 0)
+            search->headers[form_of(header.length_form)]++;
+    }
+    search->counted += (unsigned)length;
+}
+
+/* Bits for what happened `others` times elsewhere in the searched bytes; at most `most`, which
+ * random bytes would give. */
+static int rarity(const struct wsx_search *search, unsigned others, int most) {
+    int bits = 0;
+    unsigned all = search->counted + HABIT_BYTES;
+    unsigned expected = HABIT_BYTES >> most;
+    for (unsigned odds = all / (others + MAX(expected, 1)); odds > 1 && bits < most; odds /= 2)
+        bits++;
+    return most > 8 && !others ? most : bits;
+}
+
 void wsx_search_add(struct wsx_search *search, uint64_t offset, const uint8_t *bytes, size_t length,
-                    uint32_t packet) {
+                    uint32_t packet, int start_bits, bool ends_segment) {
     if (!length)
         return;
     if (search->bytes->len + length > WSX_SEARCH_BYTES) {
         g_byte_array_set_size(search->bytes, 0);
         g_array_set_size(search->runs, 0);
         g_array_set_size(search->candidates, 0);
+        memset(search->headers, 0, sizeof search->headers);
+        memset(search->seen, 0, sizeof search->seen);
+        search->counted = 0;
     }
-    struct run run = {offset, length, search->bytes->len, packet};
+    struct run run = {offset, length, search->bytes->len, packet, start_bits, ends_segment};
     g_array_append_val(search->runs, run);
     g_byte_array_append(search->bytes, bytes, (guint)length);
     for (size_t i = 0; i < length; i++) {
@@ -196,6 +236,7 @@ void wsx_search_add(struct wsx_search *search, uint64_t offset, const uint8_t *b
         if (may_begin(&search->expectation, bytes[i]))
             g_array_append_val(search->candidates, candidate);
     }
+    count_bytes(search, bytes, length);
     search->end = offset + length;
     search->taken += length;
 }
@@ -220,16 +261,17 @@ static guint run_find(const struct wsx_search *search, uint64_t offset) {
     return search->runs->len;
 }
 
-/* Bytes from `offset` on up to the first hole, at most `max`; NULL when this byte is in a hole. */
+/* Bytes from `offset` on up to the first hole, at most `max`; NULL when this byte is in a hole.
+ * *start_bits: what it is worth that a run begins there. */
 static const uint8_t *peek(const struct wsx_search *search, uint64_t offset, size_t max,
-                           size_t *have, bool *starts_run) {
+                           size_t *have, int *start_bits) {
     guint index = run_find(search, offset);
     *have = 0;
     if (index == search->runs->len)
         return NULL;
     const struct run *run = run_at(search, index);
     const uint8_t *at = search->bytes->data + run->position + (offset - run->offset);
-    *starts_run = offset == run->offset;
+    *start_bits = offset == run->offset ? run->start_bits : 0;
     *have = run->length - (size_t)(offset - run->offset);
     while (*have < max && ++index < search->runs->len) {
         const struct run *next = run_at(search, index);
@@ -242,32 +284,79 @@ static const uint8_t *peek(const struct wsx_search *search, uint64_t offset, siz
     return at;
 }
 
-static bool is_run_end(const struct wsx_search *search, uint64_t offset) {
+static bool is_segment_end(const struct wsx_search *search, uint64_t offset) {
     guint index = offset ? run_find(search, offset - 1) : search->runs->len;
     if (index == search->runs->len)
         return false;
     const struct run *run = run_at(search, index);
-    return offset == run->offset + run->length;
+    return run->ends_segment && offset == run->offset + run->length;
 }
 
 /* What following a candidate gave. */
 struct walk {
     bool dead;
     int bits, own_bits; /* of the chain; of its first frame alone */
+    int header_bits[3]; /* what a header of each form is worth at most; its frames: */
+    unsigned headers[3];
     unsigned frames;
     uint64_t second; /* where the frame behind the first begins */
     uint64_t wake;
 };
+
+/* What the chain's headers are worth among what else looks like headers. */
+static int weigh_headers(const struct wsx_search *search, const struct walk *walk) {
+    int bits = 0;
+    for (unsigned form = 0; form < 3; form++) {
+        unsigned own = walk->headers[form], all = search->headers[form];
+        if (own)
+            bits += (int)own * rarity(search, all > own ? all - own : 0, walk->header_bits[form]);
+    }
+    return bits;
+}
+
+/* The last frame ends where a segment ends: chance, where its length is a frequent byte. */
+static int weigh_end(const struct wsx_search *search, const struct wsx_frame_header *last) {
+    if (last->length_form)
+        return WSX_EVIDENCE_SEGMENT_END_LONG;
+    unsigned byte = (unsigned)last->payload_length | (last->masked ? 0x80u : 0);
+    unsigned times = search->seen[byte];
+    return rarity(search, times ? times - 1 : 0, WSX_EVIDENCE_SEGMENT_END);
+}
+
+/* Behind another frame, an empty one, a small one with the same header, or the same frame again say
+ * nothing: so do equal numbers look, and one byte again and again. `tail`, `last_tail`: first bytes
+ * of the payloads. */
+static bool is_pattern(const struct wsx_frame_header *header, uint32_t tail,
+                       const struct wsx_frame_header *previous, uint32_t last_tail) {
+    if (header->masked ? memcmp(header->key, previous->key, 4) != 0 : header->payload_length > 6)
+        return header->first == previous->first && tail == last_tail && !header->masked &&
+               header->payload_length == previous->payload_length;
+    return !header->payload_length ||
+           (header->first == previous->first && header->payload_length == previous->payload_length);
+}
+
+static uint32_t tail_of(const uint8_t *payload, size_t have) {
+    uint32_t tail = 0;
+    memcpy(&tail, payload, MIN(have, sizeof tail));
+    return tail;
+}
+
+static void walk_count(struct walk *walk, const struct wsx_frame_header *header, int bits) {
+    unsigned form = form_of(header->length_form);
+    walk->headers[form]++;
+    walk->header_bits[form] = MAX(walk->header_bits[form], bits);
+}
 
 static struct walk follow(const struct wsx_search *search, uint64_t start) {
     struct walk walk = {0};
     struct wsx_expectation expected = search->expectation;
     struct wsx_frame_header header, previous;
     uint64_t at = start;
+    uint32_t last_tail = 0;
     while (at < search->end && walk.frames < CHAIN_MAX) {
         size_t have;
-        bool starts_run = false;
-        const uint8_t *bytes = peek(search, at, WSX_HEADER_MAX + LOOK_MAX, &have, &starts_run);
+        int start_bits = 0;
+        const uint8_t *bytes = peek(search, at, WSX_HEADER_MAX + LOOK_MAX, &have, &start_bits);
         unsigned size = bytes ? wsx_frame_header_parse(bytes, have, &header) : 0;
         if (!size) {
             /* a header in a hole can't be followed; one at the end may still come */
@@ -284,17 +373,22 @@ static struct walk follow(const struct wsx_search *search, uint64_t start) {
         }
         if (expected.masking == WSX_MASKING_UNKNOWN)
             expected.masking = header.masked ? WSX_MASKED : WSX_UNMASKED;
-        walk.bits += bits + more + (starts_run ? WSX_EVIDENCE_SEGMENT_START : 0);
+        walk.bits += more + start_bits;
+        uint32_t tail = tail_of(bytes + size, payload);
+        if (!walk.frames || !is_pattern(&header, tail, &previous, last_tail))
+            walk_count(&walk, &header, bits);
         if (!walk.frames)
-            walk.own_bits = walk.bits;
+            walk.own_bits = walk.bits + weigh_headers(search, &walk);
         at += size + header.payload_length;
         if (!walk.frames)
             walk.second = at;
         walk.frames++;
         previous = header;
+        last_tail = tail;
     }
-    if (is_run_end(search, at))
-        walk.bits += WSX_EVIDENCE_SEGMENT_END;
+    walk.bits += weigh_headers(search, &walk);
+    if (walk.frames && is_segment_end(search, at))
+        walk.bits += weigh_end(search, &previous);
     walk.wake = at + 2;
     return walk;
 }

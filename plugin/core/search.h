@@ -23,8 +23,12 @@ struct wsx_expectation {
 #define WSX_EVIDENCE_ENOUGH 30
 /* A frame that begins where a segment begins: one place in about a thousand. */
 #define WSX_EVIDENCE_SEGMENT_START 10
-/* A chain that ends where a segment ends: one length in about a hundred. */
-#define WSX_EVIDENCE_SEGMENT_END 6
+/* The same right behind a hole: one place of the search, which would be worth 17 if what else may
+ * begin there, the rest of a payload, were random bytes. */
+#define WSX_EVIDENCE_HOLE_END 14
+/* A chain that ends where a segment ends: one length of 128. Lengths of 16 bits are not random: */
+#define WSX_EVIDENCE_SEGMENT_END 7
+#define WSX_EVIDENCE_SEGMENT_END_LONG 12
 /* What the first frame of a chain needs of its own, or it is left out: in a payload, one place in
  * forty looks like a header, and one in a hundred of those ends where the next frame begins. */
 #define WSX_EVIDENCE_OWN 16
@@ -62,9 +66,10 @@ struct wsx_search;
 struct wsx_search *wsx_search_new(const struct wsx_expectation *expectation);
 void wsx_search_free(struct wsx_search *search);
 
-/* A run of consecutive bytes; offsets rise, and may leave holes out. */
+/* A run of consecutive bytes; offsets rise, and may leave holes out. start_bits: what it is worth
+ * for a frame to begin with the run. ends_segment: a segment ends with it. */
 void wsx_search_add(struct wsx_search *search, uint64_t offset, const uint8_t *bytes, size_t length,
-                    uint32_t packet);
+                    uint32_t packet, int start_bits, bool ends_segment);
 
 struct wsx_found {
     uint64_t offset; /* of the first frame that is believed */

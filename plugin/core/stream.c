@@ -21,6 +21,9 @@
  * each. */
 #define SEARCH_STEP (WSX_SEARCH_BYTES / 4)
 
+/* Frames behind a search that may still show that it was wrong. */
+#define TRUSTED_FRAMES 16u
+
 struct wsx_segment {
     struct wsx_segment *next;
     uint64_t offset, length; /* length may be over captured: cut by the capture */
@@ -36,6 +39,8 @@ struct run {
     uint32_t packet;
     bool live; /* of the push itself, not from a queue */
     void *context;
+    const uint8_t *segment; /* where a segment begins; NULL: somewhere before */
+    bool ends_segment;      /* a segment ends with the run */
 };
 
 void wsx_stream_init(struct wsx_stream *stream, const struct wsx_stream_events *events,
@@ -62,7 +67,10 @@ static void search_begin(struct wsx_stream *stream) {
         stream->search = wsx_search_new(&stream->expectation);
 }
 
-void wsx_stream_start_unknown(struct wsx_stream *stream) { search_begin(stream); }
+void wsx_stream_start_unknown(struct wsx_stream *stream) {
+    stream->habit.hole = true;
+    search_begin(stream);
+}
 
 static void keep(struct wsx_stream *stream, const uint8_t *bytes, size_t length) {
     if (stream->missing || stream->over_limit)
@@ -142,13 +150,38 @@ static void take_payload(struct wsx_stream *stream, struct run *run) {
         report_kept(stream, false, run->context);
 }
 
+/* Behind lost bytes framing was found again by evidence. A header that can't be, soon after, says
+ * that the evidence was chance. */
+static bool is_doubtful(const struct wsx_stream *stream, const struct wsx_frame_header *header) {
+    bool empty_fragment = !wsx_header_fin(header) && !header->payload_length;
+    return stream->since_search && stream->since_search <= TRUSTED_FRAMES && !empty_fragment &&
+           wsx_evidence_header(header, NULL, &stream->expectation) < 0;
+}
+
+/* Searches again, from the present header on. */
+static void doubt(struct wsx_stream *stream, void *context) {
+    uint64_t offset = stream->next - stream->head_have;
+    search_begin(stream);
+    wsx_search_add(stream->search, offset, stream->head, stream->head_have, stream->begin_packet, 0,
+                   false);
+    frame_reset(stream);
+    stream->state = WSX_STREAM_SEARCH;
+    stream->events->gap(context, offset, 0, false, true);
+}
+
+static void count_frame(struct wsx_stream *stream) {
+    if (stream->since_search && stream->since_search <= TRUSTED_FRAMES)
+        stream->since_search++;
+}
+
 /* A frame of which every byte is in the run: no copy. False when it is not so. */
 static bool take_whole(struct wsx_stream *stream, struct run *run) {
     struct wsx_frame_header header;
     unsigned length = wsx_frame_header_parse(run->bytes, run->length, &header);
     if (!length || header.payload_length > run->length - length ||
-        header.payload_length > stream->frame_limit)
+        header.payload_length > stream->frame_limit || is_doubtful(stream, &header))
         return false;
+    count_frame(stream);
     struct wsx_frame frame = {.header = header,
                               .begin = stream->next,
                               .begin_packet = run->packet,
@@ -185,17 +218,17 @@ static void replay(struct wsx_stream *stream, const struct wsx_found *found, voi
     size_t length;
     uint32_t packet;
     stream->search = NULL;
-    for (unsigned i = 0;
-         wsx_search_run(search, &i, found->offset, &at, &bytes, &length, &packet);)
+    for (unsigned i = 0; wsx_search_run(search, &i, found->offset, &at, &bytes, &length, &packet);)
         held += length;
     stream->state = WSX_STREAM_HEADER;
+    stream->since_search = 1;
     stream->events->resync(context, found->offset, wsx_search_bytes(search) - held, found->frames);
     stream->next = found->offset;
     for (unsigned i = 0;
          wsx_search_run(search, &i, found->offset, &at, &bytes, &length, &packet);) {
         if (at > stream->next)
             skip(stream, at - stream->next, true, context);
-        struct run run = {bytes, length, packet, false, context};
+        struct run run = {bytes, length, packet, false, context, NULL, false};
         take_run(stream, &run);
     }
     if (end > stream->next) /* a hole at the end, told when it was met */
@@ -203,10 +236,52 @@ static void replay(struct wsx_stream *stream, const struct wsx_found *found, voi
     wsx_search_free(search);
 }
 
+/* ---- how the sender cuts frames into segments ---- */
+
+/* A segment below this may be the last one of a write on every path. */
+#define SEGMENT_FULL_MIN 536u
+/* Bits at most. */
+#define HABIT_BITS_MAX 6
+#define HABIT_BITS_MAX_LONG 3
+
+static bool is_short(const struct wsx_habit *habit) {
+    return habit->before && habit->before < MAX(habit->longest, SEGMENT_FULL_MIN);
+}
+
+/* A segment comes whose beginning is known to be that of a frame, or not to be. */
+static void habit_learn(struct wsx_stream *stream) {
+    struct wsx_habit *habit = &stream->habit;
+    bool within = stream->state == WSX_STREAM_PAYLOAD || stream->head_have;
+    if (stream->state > WSX_STREAM_PAYLOAD || !habit->before || habit->hole)
+        return;
+    habit->seen++;
+    habit->within += within;
+    if (is_short(habit)) {
+        habit->short_seen++;
+        habit->short_within += within;
+    }
+}
+
+/* Bits for a frame at the beginning of the segment that comes; fewer where frames often begin
+ * elsewhere. */
+static int habit_bits(const struct wsx_habit *habit) {
+    unsigned seen = is_short(habit) ? habit->short_seen : habit->seen;
+    unsigned within = is_short(habit) ? habit->short_within : habit->within;
+    int most = is_short(habit) ? HABIT_BITS_MAX : HABIT_BITS_MAX_LONG, bits = 0;
+    for (unsigned odds = (seen - within + 1) / (within + 1); odds > 1 && bits < most; odds /= 2)
+        bits++;
+    for (unsigned odds = (within + 1) / (seen - within + 1); odds > 1 && bits > -HABIT_BITS_MAX;
+         odds /= 2)
+        bits--;
+    return bits + (habit->hole ? WSX_EVIDENCE_HOLE_END : WSX_EVIDENCE_SEGMENT_START);
+}
+
 static void search_take(struct wsx_stream *stream, struct run *run) {
     struct wsx_found found;
     size_t step = MIN(run->length, SEARCH_STEP);
-    wsx_search_add(stream->search, stream->next, run->bytes, step, run->packet);
+    int bits = run->bytes == run->segment ? habit_bits(&stream->habit) : 0;
+    wsx_search_add(stream->search, stream->next, run->bytes, step, run->packet, bits,
+                   run->ends_segment && step == run->length);
     stream->next += step;
     run->bytes += step;
     run->length -= step;
@@ -232,6 +307,11 @@ static void take_run(struct wsx_stream *stream, struct run *run) {
             continue;
         if (!take_header(stream, run))
             return;
+        if (is_doubtful(stream, &stream->header)) {
+            doubt(stream, run->context);
+            continue;
+        }
+        count_frame(stream);
         if (stream->header.payload_length >> 63) {
             stop_at_msb(stream, run->context);
             continue;
@@ -251,6 +331,8 @@ static void skip(struct wsx_stream *stream, uint64_t count, bool cut, void *cont
                         : 0;
     stream->next += count;
     stream->gap_seen = true;
+    stream->habit.before = count;
+    stream->habit.hole = true;
     if (stream->state == WSX_STREAM_STOPPED || stream->state == WSX_STREAM_SEARCH) {
         if (!cut)
             stream->events->gap(context, offset, count, false, false);
@@ -281,11 +363,18 @@ static void take(struct wsx_stream *stream, uint64_t offset, const uint8_t *byte
     if (known >= length && length)
         return;
     size_t drop = known < captured ? (size_t)known : captured;
-    struct run run = {bytes + drop, captured - drop, packet, live, context};
+    struct run run = {bytes + drop,         captured - drop,   packet, live, context,
+                      known ? NULL : bytes, captured == length};
+    struct wsx_habit *habit = &stream->habit;
+    if (!known)
+        habit_learn(stream);
     take_run(stream, &run);
     uint64_t end = offset + length;
     if (end > stream->next)
         skip(stream, end - stream->next, true, context);
+    habit->longest = MAX(habit->longest, length);
+    habit->before = length;
+    habit->hole = captured < length;
 }
 
 static void drain(struct wsx_stream *stream, void *context) {

@@ -23,8 +23,8 @@ struct wsx_frame {
     uint64_t missing;       /* payload bytes that were not captured */
     const uint8_t *whole;   /* the frame's first byte in the bytes being pushed, when it lies there
                                wholly, else NULL */
-    bool over_limit; /* longer than what is kept of a frame: `have` is cut for this reason */
-    bool unfinished; /* the direction stopped or ended before the frame did */
+    bool over_limit;        /* longer than what is kept of a frame: `have` is cut for this reason */
+    bool unfinished;        /* the direction stopped or ended before the frame did */
 };
 
 /* What a stream reports. `context` is the pointer given to the push. */
@@ -32,7 +32,8 @@ struct wsx_stream_events {
     void (*frame)(void *context, const struct wsx_frame *frame);
     /* `missing` bytes from `offset` on were not captured. followed: framing went on exactly, since
      * they lay in a payload. cut: the capture kept only the beginning of the packet (snaplen); only
-     * told when not followed. */
+     * told when not followed. missing 0, cut: what was found by search turned out to be no frames.
+     */
     void (*gap)(void *context, uint64_t offset, uint64_t missing, bool followed, bool cut);
     /* Framing is found again at `offset`: a plausible chain of `frames` frames is there; `skipped`
      * captured bytes before it are not read. */
@@ -58,7 +59,8 @@ struct wsx_stream {
     size_t frame_limit;                 /* payload bytes kept of one frame */
     uint64_t next;                      /* offset of the next byte wanted */
     enum wsx_stream_state state;
-    bool gap_seen;                /* bytes of this direction are missing somewhere */
+    bool gap_seen;         /* bytes of this direction are missing somewhere */
+    unsigned since_search; /* frames since framing was found by search, with 1 added; 0: never */
     uint8_t head[WSX_HEADER_MAX]; /* a header that is not whole yet */
     unsigned head_have;
     struct wsx_frame_header header; /* valid in WSX_STREAM_PAYLOAD */
@@ -69,7 +71,16 @@ struct wsx_stream {
     uint8_t *kept;         /* payload from the beginning up to the first hole or frame_limit */
     size_t kept_length, kept_size;
     bool over_limit;
-    struct wsx_search *search;  /* in WSX_STREAM_SEARCH */
+    struct wsx_search *search; /* in WSX_STREAM_SEARCH */
+    struct wsx_habit {         /* how the sender cuts frames into segments */
+        uint64_t longest;      /* segment so far */
+        uint64_t before; /* bytes of the last segment, or of the hole where it was lost; 0 = not
+                            known */
+        bool hole;       /* a hole is between it and what comes next */
+        unsigned seen, within; /* segments; of these, begun inside a frame */
+        unsigned short_seen,
+            short_within; /* the same, of those behind a segment that was not full */
+    } habit;
     struct wsx_segment *queue, *queue_last; /* what came early, by offset */
     size_t queue_bytes;
     unsigned queue_count;

@@ -259,7 +259,8 @@ static bool find_client(tvbuff_t *tvb, packet_info *pinfo, bool *from_client) {
     }
     struct wsx_search *search = wsx_search_new(&expectation);
     struct wsx_found found;
-    wsx_search_add(search, 0, bytes, MIN(length, WSX_SEARCH_BYTES), pinfo->num);
+    wsx_search_add(search, 0, bytes, MIN(length, WSX_SEARCH_BYTES), pinfo->num,
+                   WSX_EVIDENCE_SEGMENT_START, length <= WSX_SEARCH_BYTES);
     bool there = wsx_search_find(search, &found) && found.offset + 1 < length;
     if (there)
         *from_client = (bytes[found.offset + 1] & 0x80) != 0;

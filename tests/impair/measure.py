@@ -47,9 +47,6 @@ import wsxenv
 
 SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "sample-captures"
 SHARE_MIN = 0.99
-# One lost packet in five leaves runs of one to three small frames between two holes, which are too little
-# evidence of their own: a known limit.
-SHARE_MIN_OF = {"loss 20 %": 0.975}
 RUN_SECONDS = 60
 SHOWN_PROBLEMS = 20
 IN_ORDER = ("-o", "tcp.reassemble_out_of_order:TRUE")
@@ -169,7 +166,7 @@ def kind_test(env, selection, kind):
             total.add(verdict)
     if not total.recoverable:
         problems.append("no message could be recovered: the test says nothing")
-    elif total.right < SHARE_MIN_OF.get(kind, SHARE_MIN) * total.recoverable:
+    elif total.right < SHARE_MIN * total.recoverable:
         problems.append(f"{total.right} of {total.recoverable} messages that are all there were "
                         f"reported right; missed: {missed_words(total)}")
         problems += total.missed_list

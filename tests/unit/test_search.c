@@ -83,7 +83,7 @@ static bool found_in(const uint8_t *bytes, size_t length, const struct wsx_expec
                      struct wsx_found *found) {
     struct wsx_search *search = wsx_search_new(expectation);
     uint8_t *copy = guard_copy(bytes, length);
-    wsx_search_add(search, 1000, copy, length, 1);
+    wsx_search_add(search, 1000, copy, length, 1, WSX_EVIDENCE_SEGMENT_START, true);
     guard_free(copy, length);
     bool is = wsx_search_find(search, found);
     g_assert_cmpuint(wsx_search_bytes(search), ==, length);

@@ -173,6 +173,50 @@ static void test_resync(void) {
     g_string_free(text, TRUE);
 }
 
+/* A lone small frame between two holes: read where the sender begins its segments with frames, not
+ * where it cuts anywhere. */
+static void test_habit(void) {
+    struct tested t;
+    for (int aligned = 0; aligned < 2; aligned++) {
+        begin(&t, 100);
+        for (size_t i = 0; i < 10 * THREE; i += THREE / 2)
+            push(&t, i, three + (i % THREE ? 7 : 0), 7, 7);
+        g_string_truncate(t.log, 0);
+        size_t at = 10 * THREE;
+        for (size_t i = 0; !aligned && i < 8 * 7; i += 4, at += 4)
+            push(&t, at, "\x82\x05hello\x82\x05hello\x82\x05hello\x82\x05hello" + i % 7, 4, 4);
+        g_string_truncate(t.log, 0);
+        push(&t, at + 5, "\x82\x02\xff\xfe", 4, 4);
+        wsx_stream_give_up(&t.stream, t.log);
+        char *expected = g_strdup_printf("gap %zu+5\n%s", at,
+                                         aligned ? "resync 145 skipped 0\n"
+                                                   "145:82 '\xff\xfe' of 2\n"
+                                                 : "");
+        end(&t, expected, aligned ? "segments begin with frames" : "segments begin anywhere");
+        g_free(expected);
+    }
+}
+
+/* What was found by search turns out to be none: it is searched again. */
+static void test_doubt(void) {
+    struct tested t;
+    static const char text[] = "\x81\x40" LONG;
+    g_assert_cmpuint(strlen(LONG), ==, 0x40);
+    for (size_t cut = 0; cut <= 2; cut++) {
+        begin(&t, 100);
+        push(&t, 0, "\x82\x01", 2, 2);
+        push(&t, 10, text, 66, 66);
+        wsx_stream_give_up(&t.stream, t.log);
+        push(&t, 76, "\x8f\x02zz", cut, cut); /* an opcode that there is not */
+        push(&t, 76 + cut, "\x8f\x02zz" + cut, 4 - cut, 4 - cut);
+        push(&t, 80, text, 66, 66);
+        end(&t,
+            "0:82 '' of 1 missing 1\ngap 2+8\nresync 10 skipped 0\n10:81 '" LONG "' of 64\n"
+            "gap 76+0 cut\nresync 80 skipped 4\n80:81 '" LONG "' of 64\n",
+            "no frame behind it");
+    }
+}
+
 static void test_snaplen(void) {
     struct tested t;
     begin(&t, 100);
@@ -249,6 +293,8 @@ int main(int argc, char **argv) {
     g_test_add_func("/stream/repeats", test_repeats);
     g_test_add_func("/stream/gaps", test_gaps);
     g_test_add_func("/stream/resync", test_resync);
+    g_test_add_func("/stream/habit", test_habit);
+    g_test_add_func("/stream/doubt", test_doubt);
     g_test_add_func("/stream/snaplen", test_snaplen);
     g_test_add_func("/stream/limits", test_limits);
     g_test_add_func("/stream/pending", test_pending);
