@@ -113,6 +113,7 @@ static void state_cleanup(void) {
         wsx_head_clear(&session->request);
         wsx_head_clear(&session->response);
         early_clear(session);
+        g_free(session->answer);
     }
     wmem_map_foreach(by_handshake, handshake_free, NULL);
     g_ptr_array_free(sessions, TRUE);

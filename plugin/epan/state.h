@@ -116,6 +116,10 @@ struct wsx_session {
     uint32_t early_until[2]; /* TCP: sequence number behind the early bytes */
     uint32_t answer_rest; /* bytes behind the answer, in its packet, that wait as early ones */
     uint64_t answer_seen; /* bytes from the server before frames, as far as none are missing */
+    struct wsx_answer *answer; /* the server's bytes, while the answer is due */
+    bool on_tcp;          /* no TLS, no other HTTP between it and TCP: its bytes are TCP's */
+    bool frames_known;    /* TCP: where the server's frames begin, behind the answer's head: */
+    uint32_t frames_from;
     int64_t waiting_since[2]; /* ns since the epoch; 0: nothing waits */
     bool fin_seen[2];
     uint64_t fin_offset[2]; /* 0: not known */

@@ -26,6 +26,9 @@ int wsx_tap = -1;
  * segments show that bytes were lost. */
 #define WSX_LATER_SEGMENTS 32u
 
+/* No packet with a request that asks for WebSocket is shorter. */
+#define REQUEST_MIN 150u
+
 static dissector_handle_t builtin, http_handle;
 static dissector_handle_t upgrade_handle, tcp_handle, pending_handle, decode_handle;
 static heur_dissector_t builtin_heuristic;
@@ -410,6 +413,35 @@ static void watch_records(packet_info *pinfo, struct wsx_session *session, unsig
                                holds_decrypted(pinfo));
 }
 
+static void begin_direct(packet_info *pinfo, struct wsx_session *session) {
+    if (!session->tcp || session->direct || session->cause || session->http != WSX_HTTP_1 ||
+        !(session->on_tcp || http_on_tcp(pinfo)))
+        return;
+    struct wsx_tcp_view view;
+    if (!wsx_tcp_view(pinfo, session->tcp, &view))
+        return;
+    session->on_tcp = true;
+    if (session->opened && session->response_packet == pinfo->num) {
+        if (session->frames_known)
+            session->position[WSX_SERVER_TO_CLIENT] =
+                (struct wsx_position){.known = true, .sequence = session->frames_from};
+        else
+            wsx_state_anchor(session, WSX_SERVER_TO_CLIENT,
+                             view.sequence + view.length - session->answer_rest);
+        if (!session->position[WSX_CLIENT_TO_SERVER].known)
+            wsx_state_anchor(session, WSX_CLIENT_TO_SERVER, view.acknowledgement);
+        take_tcp(pinfo, session, tcp_handle);
+    } else if (!session->opened && session->request_packet == pinfo->num) {
+        wsx_state_anchor(session, WSX_SERVER_TO_CLIENT, view.acknowledgement);
+        conversation_set_dissector_from_frame_number(session->conversation, pinfo->num + 1,
+                                                     pending_handle);
+    }
+}
+
+static bool waits_for_answer(const struct wsx_session *session) {
+    return session->on_tcp && !session->response_packet && !session->opened && !session->cause;
+}
+
 /* First pass, TCP: late segments, FIN and RST. Returns the packet's session. */
 static struct wsx_session *watch_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
                                      struct wsx_packet *packet) {
@@ -437,28 +469,12 @@ static struct wsx_session *watch_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tr
     }
     if (!called && session->core && session->direct && view.length)
         feed_held_back(pinfo, session, &view, tvb, tree);
+    if (!called && waits_for_answer(session) && view.length)
+        wsx_upgrade_answer(pinfo, session, &view);
+    if (session->response_packet == pinfo->num)
+        begin_direct(pinfo, session);
     watch_end(pinfo, session, &view);
     return session;
-}
-
-static void begin_direct(packet_info *pinfo, struct wsx_session *session) {
-    if (!session->tcp || session->direct || session->cause || session->http != WSX_HTTP_1 ||
-        !http_on_tcp(pinfo))
-        return;
-    struct wsx_tcp_view view;
-    if (!wsx_tcp_view(pinfo, session->tcp, &view))
-        return;
-    if (session->opened && session->response_packet == pinfo->num) {
-        wsx_state_anchor(session, WSX_SERVER_TO_CLIENT,
-                         view.sequence + view.length - session->answer_rest);
-        if (!session->position[WSX_CLIENT_TO_SERVER].known)
-            wsx_state_anchor(session, WSX_CLIENT_TO_SERVER, view.acknowledgement);
-        take_tcp(pinfo, session, tcp_handle);
-    } else if (!session->opened && session->request_packet == pinfo->num) {
-        wsx_state_anchor(session, WSX_SERVER_TO_CLIENT, view.acknowledgement);
-        conversation_set_dissector_from_frame_number(session->conversation, pinfo->num + 1,
-                                                     pending_handle);
-    }
 }
 
 static void settle(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
@@ -472,6 +488,8 @@ static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
     struct wsx_session *session = NULL;
     if (has_layer(pinfo, proto_http))
         wsx_upgrade_scan(pinfo);
+    else if (pinfo->ptype == PT_TCP && pinfo->fd->pkt_len >= REQUEST_MIN && tcp_is_below(pinfo))
+        wsx_upgrade_held_back(pinfo);
     const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
     for (guint i = 0; handshakes && i < handshakes->len; i++)
         begin_direct(pinfo, session = g_ptr_array_index(handshakes, i));

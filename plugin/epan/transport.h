@@ -21,7 +21,15 @@ void wsx_transport_handoff(void);
 void wsx_upgrade_scan(packet_info *pinfo);
 void wsx_upgrade_handoff(void);
 
+/* The same in a packet that TCP handed to nobody: a request out of order. */
+void wsx_upgrade_held_back(packet_info *pinfo);
+
 struct wsx_session;
+struct wsx_tcp_view;
+/* The answer is due, and HTTP did not find it in this packet of the server: looks for its head in all
+ * that the server sent so far, in any order. */
+void wsx_upgrade_answer(packet_info *pinfo, struct wsx_session *session,
+                        const struct wsx_tcp_view *view);
 /* The same under TLS, behind the dissection: records with frames that HTTP took for its own, because
  * they lie in the answer's packet or came before it. */
 void wsx_upgrade_rest(packet_info *pinfo, struct wsx_session *session);

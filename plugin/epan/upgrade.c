@@ -7,6 +7,7 @@
  */
 #include "transport.h"
 
+#include "answer.h"
 #include "fields.h"
 #include "state.h"
 #include "tcpview.h"
@@ -17,6 +18,7 @@ struct source {
     size_t length; /* looked at */
     size_t whole;  /* captured */
     bool packet;   /* the packet itself, not something made of it */
+    bool put_together; /* by answer.c: offsets are those from where the answer is due */
     bool encrypted;
 };
 
@@ -61,6 +63,26 @@ static size_t find_start(const uint8_t *bytes, size_t length, bool request) {
     return length;
 }
 
+/* The sequence number of the source's byte `at`, where the source is the packet or was made by TCP: its
+ * segment lies at its end, or with tcp.reassemble_out_of_order anywhere in it. */
+static bool sequence_of(const struct source *source, const struct wsx_tcp_view *view, size_t at,
+                        uint32_t *sequence) {
+    if (!view->payload || !view->captured || view->captured > source->whole)
+        return false;
+    size_t last = source->whole - view->captured, place = last;
+    if (source->packet)
+        place = (size_t)(view->payload - source->bytes);
+    else if (memcmp(source->bytes + last, view->payload, view->captured) != 0)
+        for (place = 0; place < last; place++)
+            if (memcmp(source->bytes + place, view->payload, view->captured) == 0)
+                break;
+    if (!source->packet && place == last &&
+        memcmp(source->bytes + last, view->payload, view->captured) != 0)
+        return false;
+    *sequence = view->sequence + (uint32_t)at - (uint32_t)place;
+    return true;
+}
+
 /* What lies behind the request's head came before the answer. `end`: of the head in the source. */
 static void take_rest(packet_info *pinfo, struct wsx_session *session, const struct source *source,
                       size_t end) {
@@ -77,7 +99,8 @@ static void take_rest(packet_info *pinfo, struct wsx_session *session, const str
             length = view.length > behind ? view.length - behind : 0;
             rest = view.captured > behind ? view.captured - behind : 0;
         }
-        sequence = view.sequence + view.length - (uint32_t)length;
+        if (!sequence_of(source, &view, end, &sequence))
+            sequence = view.sequence + view.length - (uint32_t)length;
         wsx_state_anchor(session, WSX_CLIENT_TO_SERVER, sequence);
     }
     wsx_state_early(pinfo, session, WSX_CLIENT_TO_SERVER, sequence, bytes, rest, length);
@@ -128,6 +151,31 @@ static void take_behind_answer(packet_info *pinfo, struct wsx_session *session,
                     rest);
 }
 
+/* Where the server's frames begin on TCP, behind the answer's head. */
+static void find_frames(packet_info *pinfo, struct wsx_session *session,
+                        const struct source *source, size_t end) {
+    struct wsx_tcp_view view;
+    if (source->put_together)
+        session->frames_from =
+            session->position[WSX_SERVER_TO_CLIENT].sequence + (uint32_t)end;
+    session->frames_known =
+        source->put_together ||
+        (!source->encrypted && session->tcp && wsx_tcp_view(pinfo, session->tcp, &view) &&
+         sequence_of(source, &view, end, &session->frames_from));
+}
+
+/* What was put together behind the answer waits as early bytes. */
+static void take_put_together(packet_info *pinfo, struct wsx_session *session, size_t end) {
+    uint32_t due = session->frames_from - (uint32_t)end;
+    uint64_t at = end;
+    const uint8_t *bytes;
+    for (size_t length; session->opened &&
+                        (length = wsx_answer_next(session->answer, at, &at, &bytes)) != 0;
+         at += length)
+        wsx_state_early(pinfo, session, WSX_SERVER_TO_CLIENT, due + (uint32_t)at, bytes, length,
+                        length);
+}
+
 static bool take_response(packet_info *pinfo, struct wsx_session *session,
                           const struct source *source) {
     const uint8_t *bytes = source->bytes;
@@ -140,7 +188,13 @@ static bool take_response(packet_info *pinfo, struct wsx_session *session,
         bool final = used && complete && !head.request && (head.status == 101 || head.status >= 200);
         if (final && (session || (head.status == 101 && head.upgrade_websocket))) {
             session = wsx_state_response(pinfo, session, &head, source->encrypted, 0);
-            take_behind_answer(pinfo, session, source, at + used);
+            find_frames(pinfo, session, source, at + used);
+            if (source->put_together)
+                take_put_together(pinfo, session, at + used);
+            else
+                take_behind_answer(pinfo, session, source, at + used);
+            g_free(session->answer);
+            session->answer = NULL;
             return true;
         }
         wsx_head_clear(&head);
@@ -234,4 +288,43 @@ void wsx_upgrade_scan(packet_info *pinfo) {
         if (!answer && take_request(pinfo, &source))
             return;
     }
+}
+
+/* ---- what TCP hands on to nobody ---- */
+
+void wsx_upgrade_answer(packet_info *pinfo, struct wsx_session *session,
+                        const struct wsx_tcp_view *view) {
+    const struct wsx_position *due = &session->position[WSX_SERVER_TO_CLIENT];
+    if (!due->known || due->offset ||
+        wsx_state_direction(session, pinfo) != WSX_SERVER_TO_CLIENT)
+        return;
+    uint64_t before, offset = wsx_state_offset(session, WSX_SERVER_TO_CLIENT, view->sequence, &before);
+    if (before || !view->payload)
+        return;
+    wsx_answer_add(&session->answer, offset, view->payload, view->captured);
+    struct source source = {.put_together = true};
+    source.whole = source.length = wsx_answer_next(session->answer, 0, &offset, &source.bytes);
+    if (source.length && !offset)
+        take_response(pinfo, session, &source);
+}
+
+void wsx_upgrade_held_back(packet_info *pinfo) {
+    conversation_t *conversation = find_conversation_pinfo(pinfo, 0);
+    struct tcp_analysis *tcp =
+        conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
+    struct wsx_tcp_view view;
+    if (!tcp || !wsx_tcp_view(pinfo, tcp, &view) || view.captured < 16 ||
+        memcmp(view.payload, "GET ", 4) != 0)
+        return;
+    struct wsx_session *latest = wsx_state_find(pinfo);
+    if (latest) {
+        const struct wsx_position *client = &latest->position[WSX_CLIENT_TO_SERVER];
+        bool again = !client->known || (int32_t)(view.sequence - client->sequence) < 0;
+        if (!latest->cause || again)
+            return;
+    }
+    struct source source = {.packet = true, .bytes = view.payload};
+    source.whole = source.length = view.captured;
+    if (take_request(pinfo, &source) && (latest = wsx_state_find(pinfo)) != NULL)
+        latest->on_tcp = true;
 }

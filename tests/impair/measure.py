@@ -88,7 +88,7 @@ KINDS = {
 # What tests() runs: small captures of every sort, and the kinds that differ most.
 TEST_CAPTURES = ("ws_plain", "ws_plain_close", "ws_pmd_default", "ws_pmd_nct", "ws_pmd_frag_mtu1500",
                  "pyclient_ws", "lws_server_wsclient", "proto_stomp")
-TEST_KINDS = ("nothing", "one lost", "loss 2 %", "loss 20 %", "late 20 %, in order", "twice 20 %",
+TEST_KINDS = ("nothing", "one lost", "loss 2 %", "loss 20 %", "late 20 %", "late 20 %, in order", "twice 20 %",
               "snaplen 128", "begin lost 33 %", "end lost 30 %", "only c2s", "only s2c",
               "loss, late, twice 5 %")
 
