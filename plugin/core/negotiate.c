@@ -509,7 +509,7 @@ void wsx_handshake_check_response(const struct wsx_head *request, uint32_t reque
     bool agrees = wsx_head_agrees(response);
     if (!http1 && (agrees || response->status == 101))
         check_http2_headers(response, sink);
-    else if (!agrees)
+    if (!agrees)
         report_refused(response, request_packet, sink);
     if (!agrees)
         return;

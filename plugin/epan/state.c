@@ -484,6 +484,11 @@ struct wsx_session *wsx_state_request_known(packet_info *pinfo, struct wsx_head 
     wsx_handshake_check_request(&session->request, encrypted, &sink);
     judge_key_reuse(session, &collecting);
     wsx_store_judge_settings(session, pinfo, from_client, &sink);
+    struct wsx_tcp_view view;
+    if (session->tcp && from_client && wsx_tcp_view(pinfo, session->tcp, &view)) {
+        session->request_ack = view.acknowledgement;
+        session->request_ack_known = true;
+    }
     session->request_findings = wsx_collect_take(&collecting);
     handshake_in(session, pinfo->num);
     return session;
@@ -533,6 +538,8 @@ struct wsx_session *wsx_state_response(packet_info *pinfo, struct wsx_session *s
     struct wsx_finding_sink sink = {collect_for_session, &collecting};
     wsx_handshake_check_response(unseen ? NULL : &session->request, session->request_packet,
                                  &session->response, &agreement, &sink);
+    if (!unseen)
+        wsx_store_judge_late_settings(session, pinfo, &sink);
     session->response_findings = wsx_collect_take(&collecting);
     if (wsx_head_agrees(&session->response)) {
         core_new(session, &agreement);

@@ -134,6 +134,9 @@ struct wsx_session {
     bool lossy[2];                 /* bytes are missing, before the answer or of what carries it */
     uint32_t answer_end;           /* TCP: sequence number behind the answer's packet; 0 = not known */
     const char *setting_finding; /* of h2-setting-withdrawn, to be told in this packet */
+    enum wsx_direction setting_sender;
+    bool request_ack_known;
+    uint32_t request_ack; /* TCP: what the request acknowledged */
     unsigned early_count[2];
     int64_t early_since[2]; /* time of the first of these */
     uint8_t open_rules[2][WSX_RULE_COUNT]; /* of the message under way, in order */

@@ -79,6 +79,8 @@ struct wsx_carrier {
     struct wsx_session *first, *last; /* the same, by number */
     struct wsx_settings {
         uint32_t packet; /* of its first SETTINGS, 0 = not seen */
+        bool sequence_known;
+        uint32_t sequence; /* TCP: of that packet; only told behind a request */
         bool enabled;    /* SETTINGS_ENABLE_CONNECT_PROTOCOL was 1 once */
         uint32_t fault_packet;
         const char *fault; /* of h2-setting-withdrawn, not told yet */
@@ -134,6 +136,8 @@ void wsx_store_unsettled(struct wsx_session *session);
 /* streams.c: rules of HTTP/2 and HTTP/3. */
 void wsx_store_judge_settings(const struct wsx_session *session, const packet_info *pinfo,
                               bool from_client, const struct wsx_finding_sink *sink);
+void wsx_store_judge_late_settings(const struct wsx_session *session, const packet_info *pinfo,
+                                   const struct wsx_finding_sink *sink);
 void wsx_store_judge_reset(const struct wsx_session *session, const struct wsx_finding_sink *sink);
 /* The session ends: what is missing of its QUIC stream. */
 void wsx_store_end_quic(struct wsx_session *session, struct wsx_collecting *collecting);

@@ -240,14 +240,25 @@ static const char *setting_fault(const struct wsx_settings *settings, uint64_t v
     return NULL;
 }
 
+static void settings_begin(packet_info *pinfo, const struct wsx_carrier *carrier,
+                           struct wsx_settings *settings) {
+    struct wsx_tcp_view view;
+    settings->packet = pinfo->num;
+    if (carrier->last && carrier->last->tcp && wsx_tcp_view(pinfo, carrier->last->tcp, &view)) {
+        settings->sequence = view.sequence;
+        settings->sequence_known = true;
+    }
+}
+
 /* A fault is told in this packet where a session of the connection is there to hold it, else with
- * the next request. */
+ * the next request. Either side may commit it (RFC 8441 3), whether or not the setting has a meaning
+ * from there. */
 void wsx_state_settings(packet_info *pinfo, const uint64_t *extended_connect) {
     struct wsx_carrier *carrier = wsx_store_carrier_new(wsx_store_conversation(pinfo, true));
     struct wsx_settings *settings = &carrier->settings[sender_index(pinfo)];
     struct wsx_session *last = carrier->last;
     if (!settings->packet)
-        settings->packet = pinfo->num;
+        settings_begin(pinfo, carrier, settings);
     if (!extended_connect)
         return;
     const char *fault = setting_fault(settings, *extended_connect);
@@ -255,10 +266,8 @@ void wsx_state_settings(packet_info *pinfo, const uint64_t *extended_connect) {
     if (!fault)
         return;
     if (last && !last->end_packet) {
-        /* what a client says has no meaning */
-        if (wsx_state_stream_direction(last, pinfo) == WSX_CLIENT_TO_SERVER)
-            return;
         last->setting_finding = fault;
+        last->setting_sender = wsx_state_stream_direction(last, pinfo);
         wsx_store_unsettled(last);
         return;
     }
@@ -266,10 +275,16 @@ void wsx_state_settings(packet_info *pinfo, const uint64_t *extended_connect) {
     settings->fault_packet = pinfo->num;
 }
 
+static void report_setting(const struct wsx_finding_sink *sink, uint32_t packet, const char *fault,
+                           enum wsx_direction sender) {
+    wsx_report(sink, WSX_RULE_H2_SETTING_WITHDRAWN, packet, "%s, by the %s", fault,
+               sender == WSX_CLIENT_TO_SERVER ? "client" : "server");
+}
+
 void wsx_store_tell_setting(struct wsx_session *session, struct wsx_collecting *collecting) {
     struct wsx_finding_sink sink = {wsx_collect_finding, collecting};
-    struct wsx_note note = {.direction = WSX_SERVER_TO_CLIENT};
-    wsx_report(&sink, WSX_RULE_H2_SETTING_WITHDRAWN, 0, "%s", session->setting_finding);
+    struct wsx_note note = {.direction = session->setting_sender};
+    report_setting(&sink, 0, session->setting_finding, session->setting_sender);
     session->setting_finding = NULL;
     wsx_core_events.note(collecting, &note);
 }
@@ -278,17 +293,35 @@ void wsx_store_tell_setting(struct wsx_session *session, struct wsx_collecting *
 void wsx_store_judge_settings(const struct wsx_session *session, const packet_info *pinfo,
                               bool from_client, const struct wsx_finding_sink *sink) {
     struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
-    unsigned sender = sender_index(pinfo);
-    struct wsx_settings *settings = &carrier->settings[from_client ? !sender : sender];
-    if (session->http == WSX_HTTP_1 || !settings->packet)
+    unsigned client = from_client ? sender_index(pinfo) : !sender_index(pinfo);
+    struct wsx_settings *settings = &carrier->settings[!client];
+    if (session->http == WSX_HTTP_1)
         return;
-    if (settings->fault)
-        wsx_report(sink, WSX_RULE_H2_SETTING_WITHDRAWN, settings->fault_packet, "%s",
-                   settings->fault);
-    else if (!settings->enabled)
+    for (unsigned side = 0; side < 2; side++) {
+        struct wsx_settings *sent = &carrier->settings[side];
+        if (sent->fault)
+            report_setting(sink, sent->fault_packet, sent->fault,
+                           side == client ? WSX_CLIENT_TO_SERVER : WSX_SERVER_TO_CLIENT);
+    }
+    if (settings->packet && !settings->fault && !settings->enabled)
         wsx_report(sink, WSX_RULE_H2_NOT_ENABLED, settings->packet,
                    "expected SETTINGS_ENABLE_CONNECT_PROTOCOL = 1 from the server before, not "
                    "seen; its first SETTINGS are in packet %u",
                    settings->packet);
-    settings->fault = NULL;
+    carrier->settings[0].fault = carrier->settings[1].fault = NULL;
+}
+
+/* The server's first SETTINGS came behind the request, which acknowledges nothing of them. Under QUIC
+ * only the order of packets would tell, which a capture may change. */
+void wsx_store_judge_late_settings(const struct wsx_session *session, const packet_info *pinfo,
+                                   const struct wsx_finding_sink *sink) {
+    const struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
+    const struct wsx_settings *settings = &carrier->settings[sender_index(pinfo)];
+    if (session->http == WSX_HTTP_1 || !settings->sequence_known || !session->request_ack_known ||
+        settings->packet <= session->request_packet ||
+        (int32_t)(session->request_ack - settings->sequence) > 0)
+        return;
+    wsx_report(sink, WSX_RULE_H2_NOT_ENABLED, session->request_packet,
+               "the request of packet %u came before the server's first SETTINGS, in packet %u",
+               session->request_packet, settings->packet);
 }

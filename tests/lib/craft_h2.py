@@ -39,17 +39,26 @@ def h2_frame(kind, stream, payload=b"", flags=0):
 
 
 class Http2(craft.Conversation):
-    def __init__(self, server_settings=((EXTENDED_CONNECT, 1),)):
+    def __init__(self, server_settings=((EXTENDED_CONNECT, 1),), port=50001, client_settings=(),
+                 packets=None):
         super().__init__()
+        self.port[0] = port
+        if packets is not None:
+            self.packets = packets
         self.packet(CLIENT, craft.SYN)
         self.packet(SERVER, craft.SYN | craft.ACK)
         self.packet(CLIENT, craft.ACK)
-        self.client(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + h2_frame(SETTINGS, 0))
-        self.settings(server_settings)
-        self.client(h2_frame(SETTINGS, 0, flags=ACKNOWLEDGED))
+        self.client(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + self.setting(client_settings))
+        if server_settings is not None:
+            self.settings(server_settings)
+            self.client(h2_frame(SETTINGS, 0, flags=ACKNOWLEDGED))
 
-    def settings(self, pairs):
-        self.server(h2_frame(SETTINGS, 0, b"".join(struct.pack(">HI", *p) for p in pairs)))
+    @staticmethod
+    def setting(pairs):
+        return h2_frame(SETTINGS, 0, b"".join(struct.pack(">HI", *p) for p in pairs))
+
+    def settings(self, pairs, side=SERVER):
+        self.send(side, self.setting(pairs))
 
     def headers(self, side, stream, fields, flags=0):
         block = b"".join(literal(*field) for field in fields)

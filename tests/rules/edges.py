@@ -16,6 +16,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import threading
 import zlib
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
@@ -29,6 +30,7 @@ from craft import ACK, CLIENT, FIN, PSH, RST, SERVER, adding, first_line, frame,
 SEVERITIES = ("chat", "note", "warning", "error")
 NONE = ""
 EDGES = []  # (name, function, findings that are due)
+OF_FRAMES = set()  # names of those that need no TCP: they hold on a stream of HTTP/2 and HTTP/3 alike
 
 
 def key_of(number):
@@ -101,6 +103,7 @@ def framed(name, due, *frames, ask=adding(), answer=adding()):
             (t.up if side == "up" else t.down)(opcode, payload, **(more[0] if more else {}))
         t.end()
     EDGES.append((name, talk, due))
+    OF_FRAMES.add(name)
 
 
 def instead(name, *lines):
@@ -337,6 +340,7 @@ def raw(name, due, *pieces, ask=adding(), answer=adding(), end=True):
         if end:
             t.end()
     EDGES.append((name, talk, due))
+    OF_FRAMES.add(name)
 
 
 raw("mask_missing_empty", "error frame-mask-missing", ("up", frame(1)))
@@ -495,6 +499,7 @@ def closed(name, due, body, **more):
         t.up(8, b"\x03\xe8")
         t.finish()
     EDGES.append((name, talk, due))
+    OF_FRAMES.add(name)
 
 
 for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535):
@@ -799,6 +804,12 @@ whole("credential_name_in_path", NONE, target(b"/token=1"))
 whole("credential_repeated", CREDENTIALS + ", warning hs-subprotocol-offer-invalid", offers(b"token." + SECRET + b", token." + SECRET))
 
 
+OF_FRAMES |= {"unfinished_fin", "unfinished_inside_frame", "unfinished_but_closed", "unfinished_file_ends",
+              "code_1011_of_client", "code_1010_of_client", "after_close", "data_of_other_side_after_close",
+              "close_unanswered", "close_unanswered_file_ends", "close_missing_fin", "ping_unanswered",
+              "ping_unanswered_after_answered"}
+
+
 def write(path, edges=None):
     packets = []
     for number, (_, function, _) in enumerate(edges or EDGES):
@@ -848,13 +859,17 @@ def compare(env, path, *options, edges=EDGES):
     return problems
 
 
-def as_made(env, *options):
-    """The capture of all edges, as it is made."""
-    path = env.new_path(".pcap")
-    write(path)
-    problems = compare(env, path, *options)
-    path.unlink()
-    return problems
+MAKING = threading.Lock()
+
+
+def capture(env, found={}):
+    """The capture of all edges, made once."""
+    with MAKING:
+        if env not in found:
+            path = env.new_path(".pcap")
+            write(path)
+            found[env] = path
+    return found[env]
 
 
 def other_cut(env, mode):
@@ -873,9 +888,58 @@ def other_cut(env, mode):
     return problems
 
 
+def by_packet(env, *options):
+    """{packet: rules, sorted} as fields tell it, and as the filters of expert items do."""
+    rules = run_cases.rule_severities()
+    experts = {f"websocket.expert.{rule.replace('-', '_')}": rule for rule in rules}
+    words = [w for field in ("frame.number", "websocket.rule", *experts) for w in ("-e", field)]
+    text = run_cases.checked(env.tshark([*options, "-T", "fields", "-E", "separator=|", *words],
+                                        capture(env)), "fields")
+    listed, filtered = {}, {}
+    for line in text.splitlines():
+        packet, named, *present = line.split("|")
+        if named:
+            listed[int(packet)] = sorted(set(named.split(",")))
+        marked = sorted(rule for rule, there in zip(experts.values(), present) if there)
+        if marked:
+            filtered[int(packet)] = marked
+    return listed, filtered
+
+
+def surfaces(env):
+    """The check, the field, the filters of expert items, -z expert and the JSON Lines name the same."""
+    _, text = findings(env, capture(env))
+    due = collections.defaultdict(set)
+    for found in re.finditer(r"^(\d+) \d+ ([a-z0-9-]+): ", text, re.M):
+        due[int(found[1])].add(found[2])
+    due = {packet: sorted(rules) for packet, rules in due.items()}
+    problems = []
+    for options in ((), ("-2",), ("-Y", "websocket.rule")):
+        listed, filtered = by_packet(env, *options)
+        for what, got in (("websocket.rule", listed), ("websocket.expert", filtered)):
+            problems += [f"{what} {' '.join(options)}: packet {p}: {got.get(p)}, due {due.get(p)}"
+                         for p in sorted(set(due) | set(got)) if got.get(p) != due.get(p)][:5]
+    lines = collections.defaultdict(set)
+    for item in jsonlines.run(env, capture(env)):
+        for rule in item.get("rules", []):
+            lines[rule].add(item["stream"])
+    streams = collections.defaultdict(set)
+    for found in re.finditer(r"^\d+ (\d+) ([a-z0-9-]+): ", text, re.M):
+        streams[found[2]].add(int(found[1]))
+    problems += [f"JSON Lines: {rule} in streams {sorted(lines[rule] ^ streams[rule])}"
+                 for rule in sorted(set(lines) | set(streams)) if lines[rule] != streams[rule]]
+    expert = run_cases.checked(env.tshark(["-q", "-z", "expert,chat"], capture(env)), "expert")
+    counts = collections.Counter(re.sub(r"^\d+ \d+ [a-z0-9-]+: ", "", line) for line in text.splitlines())
+    shown = sum(int(found[1]) for found in re.finditer(r"^ +(\d+) +Protocol +WebSocket ", expert, re.M))
+    if shown != sum(counts.values()) - 1:
+        problems.append(f"-z expert: {shown} findings, {sum(counts.values()) - 1} due")
+    return problems
+
+
 def tests(env, quick=False):
-    yield "rules:edges", lambda: as_made(env)
-    yield "rules:edges:second-pass", lambda: as_made(env, "-2")
+    yield "rules:edges", lambda: compare(env, capture(env))
+    yield "rules:edges:second-pass", lambda: compare(env, capture(env), "-2")
+    yield "rules:surfaces", lambda: surfaces(env)
     for mode in () if quick else ("bytes", "flight"):
         yield f"rules:edges:{mode}", lambda mode=mode: other_cut(env, mode)
 

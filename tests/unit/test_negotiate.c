@@ -404,7 +404,7 @@ static void test_http2(void) {
         {CONNECT2, ":status: 200", "", ""},
         {CONNECT2, ":status: 204", "", ""},
         {CONNECT2, ":status: 403", "", "hs-refused"},
-        {CONNECT2, ":status: 101", "", "h2-header-forbidden"},
+        {CONNECT2, ":status: 101", "", "hs-refused h2-header-forbidden"},
         {CONNECT2 "connection: Upgrade", ":status: 200\nupgrade: websocket", "h2-header-forbidden",
          "h2-header-forbidden"},
         {CONNECT2 "upgrade: websocket", ":status: 200\nsec-websocket-accept: x",
