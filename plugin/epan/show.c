@@ -7,6 +7,7 @@
 #include "show.h"
 
 #include "fields.h"
+#include "findings.h"
 #include "info.h"
 
 /* Over gui.max_tree_items (a million) Wireshark draws nothing of a packet at all; a frame has about
@@ -19,6 +20,7 @@ struct canvas {
     tvbuff_t *tvb;
     packet_info *pinfo;
     proto_tree *top;
+    struct wsx_places places; /* of the frame being drawn */
 };
 
 static nstime_t to_nstime(int64_t ns) {
@@ -44,31 +46,6 @@ static void add_time(proto_tree *tree, int field, tvbuff_t *tvb, int64_t ns) {
 static void add_text(proto_tree *tree, int field, tvbuff_t *tvb, const char *text) {
     if (text)
         generated(proto_tree_add_string(tree, field, tvb, 0, 0, text));
-}
-
-/* ---- findings ---- */
-
-static int severity_of(enum wsx_severity severity) {
-    static const int severities[] = {PI_CHAT, PI_NOTE, PI_WARN, PI_ERROR};
-    return severities[severity];
-}
-
-/* Without a tree the expert item still goes to the taps and to the packet's severity. */
-static void show_findings(const struct wsx_finding *findings, packet_info *pinfo, tvbuff_t *tvb,
-                          proto_tree *tree, proto_item *item) {
-    for (const struct wsx_finding *finding = findings; finding; finding = finding->next) {
-        const struct wsx_rule_info *info = wsx_rule_info(finding->rule);
-        proto_item *rule = proto_tree_add_string(tree, hf_rule, tvb, 0, 0, info->id);
-        generated(rule);
-        const char *text = wmem_strdup_printf(
-            pinfo->pool, "%s%s%s%s%s%s", info->text, *finding->detail ? ": " : "", finding->detail,
-            *info->reference ? " (" : "", info->reference, *info->reference ? ")" : "");
-        wsx_expert_add(pinfo, tree ? rule : item, finding->rule, severity_of(finding->severity),
-                       text);
-        if (finding->packet && tree)
-            add_packet(proto_item_add_subtree(rule, ett_wsx_finding), hf_finding_packet, tvb,
-                       finding->packet);
-    }
 }
 
 /* ---- bytes ---- */
@@ -98,26 +75,29 @@ static tvbuff_t *whole_frame(struct canvas *canvas, const struct wsx_item *item)
 
 /* ---- one frame ---- */
 
-static void draw_header(proto_tree *tree, tvbuff_t *tvb, int at, const struct wsx_item *item) {
+static void draw_header(proto_tree *tree, tvbuff_t *tvb, int at, const struct wsx_item *item,
+                        struct wsx_places *places) {
     const struct wsx_frame_header *header = &item->header;
-    proto_tree_add_item(tree, hf_b_fin, tvb, at, 1, ENC_BIG_ENDIAN);
-    proto_tree_add_item(tree, hf_b_rsv, tvb, at, 1, ENC_BIG_ENDIAN);
+    proto_item **place = places->at;
+    place[WSX_AT_FIN] = proto_tree_add_item(tree, hf_b_fin, tvb, at, 1, ENC_BIG_ENDIAN);
+    place[WSX_AT_RSV] = proto_tree_add_item(tree, hf_b_rsv, tvb, at, 1, ENC_BIG_ENDIAN);
     if (item->session->deflate)
         proto_tree_add_item(tree, hf_b_pmc, tvb, at, 1, ENC_BIG_ENDIAN);
-    proto_tree_add_item(tree, hf_rsv1, tvb, at, 1, ENC_BIG_ENDIAN);
+    place[WSX_AT_RSV1] = proto_tree_add_item(tree, hf_rsv1, tvb, at, 1, ENC_BIG_ENDIAN);
     proto_tree_add_item(tree, hf_rsv2, tvb, at, 1, ENC_BIG_ENDIAN);
     proto_tree_add_item(tree, hf_rsv3, tvb, at, 1, ENC_BIG_ENDIAN);
-    proto_tree_add_item(tree, hf_b_opcode, tvb, at, 1, ENC_BIG_ENDIAN);
-    proto_tree_add_item(tree, hf_b_mask, tvb, at + 1, 1, ENC_BIG_ENDIAN);
+    place[WSX_AT_OPCODE] = proto_tree_add_item(tree, hf_b_opcode, tvb, at, 1, ENC_BIG_ENDIAN);
+    place[WSX_AT_MASK] = proto_tree_add_item(tree, hf_b_mask, tvb, at + 1, 1, ENC_BIG_ENDIAN);
     proto_tree_add_item(tree, hf_b_payload_length, tvb, at + 1, 1, ENC_BIG_ENDIAN);
     if (header->length_form == 2)
         proto_tree_add_item(tree, hf_b_ext16, tvb, at + 2, 2, ENC_BIG_ENDIAN);
     if (header->length_form == 8)
         proto_tree_add_item(tree, hf_b_ext64, tvb, at + 2, 8, ENC_BIG_ENDIAN);
-    proto_tree_add_uint64(tree, hf_frame_length, tvb, at + 1, 1 + header->length_form,
-                          header->payload_length);
+    place[WSX_AT_LENGTH] = proto_tree_add_uint64(
+        tree, hf_frame_length, tvb, at + 1, 1 + header->length_form, header->payload_length);
     if (header->masked)
-        proto_tree_add_item(tree, hf_b_masking_key, tvb, at + header->length - 4, 4, ENC_NA);
+        place[WSX_AT_KEY] =
+            proto_tree_add_item(tree, hf_b_masking_key, tvb, at + header->length - 4, 4, ENC_NA);
 }
 
 static void draw_connection(proto_tree *tree, tvbuff_t *tvb, const struct wsx_session *session,
@@ -144,7 +124,8 @@ static void draw_links(proto_tree *tree, tvbuff_t *tvb, const struct wsx_item *i
         generated(proto_tree_add_uint(tree, hf_message, tvb, 0, 0, item->message_index));
 }
 
-static void draw_close(proto_tree *tree, tvbuff_t *payload, const struct wsx_item *item) {
+static void draw_close(proto_tree *tree, tvbuff_t *payload, const struct wsx_item *item,
+                       struct wsx_places *places) {
     int have = (int)item->have;
     if (have) {
         proto_item *shown = proto_tree_add_item(tree, hf_b_close, payload, 0, have, ENC_NA);
@@ -152,11 +133,13 @@ static void draw_close(proto_tree *tree, tvbuff_t *payload, const struct wsx_ite
         if (have >= 2) {
             unsigned code = tvb_get_ntohs(payload, 0);
             /* the built-in's own names end at 1011 */
-            proto_tree_add_uint_format_value(close, hf_b_close_code, payload, 0, 2, code, "%s (%u)",
-                                             wsx_close_name(code), code);
+            places->at[WSX_AT_CLOSE_CODE] =
+                proto_tree_add_uint_format_value(close, hf_b_close_code, payload, 0, 2, code,
+                                                 "%s (%u)", wsx_close_name(code), code);
         }
         if (have > 2)
-            proto_tree_add_item(close, hf_b_close_reason, payload, 2, have - 2, ENC_UTF_8);
+            places->at[WSX_AT_CLOSE_REASON] =
+                proto_tree_add_item(close, hf_b_close_reason, payload, 2, have - 2, ENC_UTF_8);
     }
     generated(proto_tree_add_boolean(tree, hf_close_initiator, payload, 0, 0, item->first_close));
     add_packet(tree, hf_close_answered_in, payload, item->answered_in);
@@ -165,7 +148,8 @@ static void draw_close(proto_tree *tree, tvbuff_t *payload, const struct wsx_ite
         add_time(tree, hf_close_time, payload, item->answer_time);
 }
 
-static void draw_control(proto_tree *tree, tvbuff_t *payload, const struct wsx_item *item) {
+static void draw_control(proto_tree *tree, tvbuff_t *payload, const struct wsx_item *item,
+                         struct wsx_places *places) {
     int have = (int)item->have;
     switch (item->item) {
     case WSX_ITEM_PING:
@@ -181,7 +165,7 @@ static void draw_control(proto_tree *tree, tvbuff_t *payload, const struct wsx_i
             add_time(tree, hf_pong_rtt, payload, item->answer_time);
         break;
     case WSX_ITEM_CLOSE:
-        draw_close(tree, payload, item);
+        draw_close(tree, payload, item, places);
         break;
     default:
         if (have)
@@ -191,20 +175,22 @@ static void draw_control(proto_tree *tree, tvbuff_t *payload, const struct wsx_i
 
 /* ---- messages ---- */
 
-static void draw_message_bytes(proto_tree *tree, tvbuff_t *tvb, const struct wsx_message *message) {
+static void draw_message_bytes(proto_tree *tree, tvbuff_t *tvb, const struct wsx_message *message,
+                               struct wsx_places *places) {
     int have = (int)tvb_captured_length(tvb);
     const uint8_t *bytes = have ? tvb_get_ptr(tvb, 0, have) : (const uint8_t *)"";
     if (message->text && !message->raw) {
         proto_item *item = proto_tree_add_item(tree, hf_message_text, tvb, 0, have, ENC_UTF_8);
         if (message->utf8 && have && memchr(bytes, 0, (size_t)have))
             wsx_item_set_text(item, hf_message_text, bytes, (size_t)have);
+        places->at[WSX_AT_TEXT] = item;
     }
     if (!(message->text && message->utf8) || wsx_field_wanted(hf_message_data))
         proto_tree_add_item(tree, hf_message_data, tvb, 0, have, ENC_NA);
 }
 
 static void draw_message(proto_tree *parent, tvbuff_t *tvb, packet_info *pinfo,
-                         const struct wsx_item *item) {
+                         const struct wsx_item *item, struct wsx_places *places) {
     const struct wsx_message *message = item->message;
     int have = (int)tvb_captured_length(tvb);
     uint64_t length = message->length_known ? message->length : message->have;
@@ -232,7 +218,7 @@ static void draw_message(proto_tree *parent, tvbuff_t *tvb, packet_info *pinfo,
     nstime_t spent, begun = to_nstime(message->first_time);
     nstime_delta(&spent, &pinfo->abs_ts, &begun);
     generated(proto_tree_add_time(tree, hf_message_time, tvb, 0, 0, &spent));
-    draw_message_bytes(tree, tvb, message);
+    draw_message_bytes(tree, tvb, message, places);
 }
 
 /* The message's tvb: the frame's payload where they are the same bytes. */
@@ -305,22 +291,22 @@ static void draw_fragments(proto_tree *tree, tvbuff_t *tvb, const struct wsx_ite
 
 /* ---- frames and the rest ---- */
 
-static void draw_payload(struct canvas *canvas, const struct wsx_item *item, proto_tree *tree,
-                         proto_tree *payload_tree, tvbuff_t *payload) {
+/* Returns the message that ends here, NULL when none does. */
+static tvbuff_t *draw_payload(struct canvas *canvas, const struct wsx_item *item, proto_tree *tree,
+                              proto_tree *payload_tree, tvbuff_t *payload) {
     if (item->item == WSX_ITEM_FRAGMENT) {
         if (wsx_header_opcode(&item->header) == WSX_OPCODE_CONTINUATION && item->have)
             proto_tree_add_item(payload_tree, hf_b_continue, payload, 0, (int)item->have, ENC_NA);
-        return;
+        return NULL;
     }
     if (!item->message) {
-        draw_control(payload_tree, payload, item);
-        return;
+        draw_control(payload_tree, payload, item, &canvas->places);
+        return NULL;
     }
     tvbuff_t *message = message_tvb(canvas, item, payload);
     draw_fragments(tree, message, item);
-    draw_message(tree, message, canvas->pinfo, item);
-    if (!item->message->raw)
-        wsx_payload_dissect(item, message, canvas->pinfo, canvas->top, payload_tree);
+    draw_message(tree, message, canvas->pinfo, item, &canvas->places);
+    return message;
 }
 
 static void draw_frame(struct canvas *canvas, const struct wsx_item *item) {
@@ -329,7 +315,8 @@ static void draw_frame(struct canvas *canvas, const struct wsx_item *item) {
     int length = (int)(item->header.length + item->have);
     proto_item *top = proto_tree_add_item(canvas->top, wsx_proto, frame, at, length, ENC_NA);
     proto_tree *tree = proto_item_add_subtree(top, ett_wsx);
-    draw_header(tree, frame, at, item);
+    canvas->places = (struct wsx_places){.at[WSX_AT_ITEM] = top};
+    draw_header(tree, frame, at, item, &canvas->places);
     int body = at + item->header.length;
     tvbuff_t *payload = tvb_new_subset_length(frame, body, (int)item->have);
     if (item->header.masked && item->have)
@@ -339,13 +326,15 @@ static void draw_frame(struct canvas *canvas, const struct wsx_item *item) {
     if (item->have) {
         if (item->header.masked)
             proto_tree_add_item(tree, hf_b_masked_payload, frame, body, (int)item->have, ENC_NA);
-        payload_tree = proto_item_add_subtree(
-            proto_tree_add_item(tree, hf_b_payload, payload, 0, (int)item->have, ENC_NA),
-            ett_wsx_payload);
+        canvas->places.at[WSX_AT_PAYLOAD] =
+            proto_tree_add_item(tree, hf_b_payload, payload, 0, (int)item->have, ENC_NA);
+        payload_tree = proto_item_add_subtree(canvas->places.at[WSX_AT_PAYLOAD], ett_wsx_payload);
     }
     draw_links(tree, frame, item);
-    show_findings(item->findings, canvas->pinfo, frame, tree, top);
-    draw_payload(canvas, item, tree, payload_tree, payload);
+    tvbuff_t *message = draw_payload(canvas, item, tree, payload_tree, payload);
+    wsx_findings_show(item->findings, canvas->pinfo, frame, &canvas->places);
+    if (message && !item->message->raw)
+        wsx_payload_dissect(item, message, canvas->pinfo, canvas->top, payload_tree);
 }
 
 /* What is no frame: a subtree that says so. */
@@ -371,12 +360,13 @@ static void draw_other(struct canvas *canvas, const struct wsx_item *item) {
         generated(proto_tree_add_uint(tree, hf_stream, canvas->tvb, 0, 0, item->session->number));
     else
         draw_connection(tree, canvas->tvb, item->session, item->direction);
-    show_findings(item->findings, canvas->pinfo, canvas->tvb, tree, top);
+    canvas->places = (struct wsx_places){.at[WSX_AT_ITEM] = top};
     if (item->message) {
         tvbuff_t *message = message_tvb(canvas, item, NULL);
         draw_fragments(tree, message, item);
-        draw_message(tree, message, canvas->pinfo, item);
+        draw_message(tree, message, canvas->pinfo, item, &canvas->places);
     }
+    wsx_findings_show(item->findings, canvas->pinfo, canvas->tvb, &canvas->places);
 }
 
 /* The bytes of a frame that is not complete. */
@@ -467,7 +457,7 @@ static void pass_on(struct canvas *canvas, const struct wsx_item *item) {
 
 static void show_item(struct canvas *canvas, const struct wsx_item *item, bool drawn) {
     if (!canvas->top || !drawn) {
-        show_findings(item->findings, canvas->pinfo, canvas->tvb, NULL, NULL);
+        wsx_findings_show(item->findings, canvas->pinfo, canvas->tvb, NULL);
         pass_on(canvas, item);
     } else if (item->kind == WSX_KIND_FRAME) {
         draw_frame(canvas, item);
@@ -478,7 +468,7 @@ static void show_item(struct canvas *canvas, const struct wsx_item *item, bool d
 
 void wsx_show_call(const struct wsx_call *call, tvbuff_t *tvb, packet_info *pinfo,
                    proto_tree *tree) {
-    struct canvas canvas = {call, tvb, pinfo, tree};
+    struct canvas canvas = {.call = call, .tvb = tvb, .pinfo = pinfo, .top = tree};
     struct wsx_packet *packet = wsx_state_packet(pinfo);
     for (uint32_t i = 0; i < call->count; i++) {
         struct wsx_item item;
@@ -520,11 +510,22 @@ static proto_tree *http_tree(proto_tree *tree) {
     return tree;
 }
 
-static void draw_response(proto_tree *tree, tvbuff_t *tvb, const struct wsx_session *session) {
+static proto_item *add_place(proto_tree *tree, int field, tvbuff_t *tvb, const char *text) {
+    proto_item *item = text ? proto_tree_add_string(tree, field, tvb, 0, 0, text) : NULL;
+    generated(item);
+    return item;
+}
+
+static void draw_response(proto_tree *tree, tvbuff_t *tvb, const struct wsx_session *session,
+                          struct wsx_places *places) {
     const struct wsx_head *head = &session->response;
-    if (session->status)
-        generated(proto_tree_add_uint(tree, hf_handshake_status, tvb, 0, 0, session->status));
-    add_text(tree, hf_handshake_accept, tvb, head->accept);
+    if (session->status) {
+        proto_item *status =
+            proto_tree_add_uint(tree, hf_handshake_status, tvb, 0, 0, session->status);
+        generated(status);
+        places->at[WSX_AT_STATUS] = status;
+    }
+    places->at[WSX_AT_ACCEPT] = add_place(tree, hf_handshake_accept, tvb, head->accept);
     if (session->request_packet && session->request.key && session->http == WSX_HTTP_1 &&
         wsx_head_agrees(head)) {
         char expected[29];
@@ -534,21 +535,24 @@ static void draw_response(proto_tree *tree, tvbuff_t *tvb, const struct wsx_sess
                                          head->accept && strcmp(head->accept, expected) == 0));
     }
     add_text(tree, hf_handshake_version, tvb, head->version);
-    add_text(tree, hf_handshake_protocol, tvb, head->protocol);
-    add_text(tree, hf_handshake_extensions, tvb, head->extensions);
+    places->at[WSX_AT_PROTOCOL] = add_place(tree, hf_handshake_protocol, tvb, head->protocol);
+    places->at[WSX_AT_EXTENSIONS] = add_place(tree, hf_handshake_extensions, tvb, head->extensions);
     add_packet(tree, hf_handshake_request_in, tvb, session->request_packet);
     if (session->request_packet)
         add_time(tree, hf_handshake_time, tvb,
                  wsx_apart(session->response_time, session->request_time));
 }
 
-static void draw_request(proto_tree *tree, tvbuff_t *tvb, const struct wsx_session *session) {
+static void draw_request(proto_tree *tree, tvbuff_t *tvb, const struct wsx_session *session,
+                         struct wsx_places *places) {
     const struct wsx_head *head = &session->request;
-    add_text(tree, hf_handshake_key, tvb, head->key);
-    add_text(tree, hf_handshake_version, tvb, head->version);
+    places->at[WSX_AT_HANDSHAKE_KEY] = add_place(tree, hf_handshake_key, tvb, head->key);
+    places->at[WSX_AT_VERSION] = add_place(tree, hf_handshake_version, tvb, head->version);
     add_text(tree, hf_handshake_origin, tvb, head->origin);
-    add_text(tree, hf_handshake_protocols_offered, tvb, head->protocol);
-    add_text(tree, hf_handshake_extensions_offered, tvb, head->extensions);
+    places->at[WSX_AT_PROTOCOL] =
+        add_place(tree, hf_handshake_protocols_offered, tvb, head->protocol);
+    places->at[WSX_AT_EXTENSIONS] =
+        add_place(tree, hf_handshake_extensions_offered, tvb, head->extensions);
     add_packet(tree, hf_handshake_response_in, tvb, session->response_packet);
 }
 
@@ -558,18 +562,20 @@ void wsx_show_handshake(const struct wsx_session *session, tvbuff_t *tvb, packet
     bool response = session->response_packet == pinfo->num;
     proto_item *item = proto_tree_add_item(http_tree(tree), hf_handshake, tvb, 0, 0, ENC_NA);
     proto_tree *shown = proto_item_add_subtree(item, ett_wsx_handshake);
+    struct wsx_places places = {.at[WSX_AT_ITEM] = item};
+    const struct wsx_places *drawn = tree ? &places : NULL;
     if (tree) {
         generated(proto_tree_add_uint(shown, hf_stream, tvb, 0, 0, session->number));
-        add_text(shown, hf_uri, tvb, session->uri);
+        places.at[WSX_AT_URI] = add_place(shown, hf_uri, tvb, session->uri);
     }
     if (request) {
         if (tree)
-            draw_request(shown, tvb, session);
-        show_findings(session->request_findings, pinfo, tvb, tree ? shown : NULL, item);
+            draw_request(shown, tvb, session, &places);
+        wsx_findings_show(session->request_findings, pinfo, tvb, drawn);
     }
     if (response) {
         if (tree)
-            draw_response(shown, tvb, session);
-        show_findings(session->response_findings, pinfo, tvb, tree ? shown : NULL, item);
+            draw_response(shown, tvb, session, &places);
+        wsx_findings_show(session->response_findings, pinfo, tvb, drawn);
     }
 }
