@@ -317,6 +317,11 @@ void wsx_connection_give_up(struct wsx_connection *connection, enum wsx_directio
     }
 }
 
+void wsx_connection_received(struct wsx_connection *connection, enum wsx_direction direction,
+                             uint64_t offset) {
+    connection->side[direction].received = offset;
+}
+
 void wsx_connection_finish(struct wsx_connection *connection, enum wsx_direction direction,
                            uint64_t end, bool proved, uint32_t packet, int64_t time,
                            void *context) {

@@ -114,6 +114,7 @@ struct wsx_side {
     bool start_unknown;           /* a message may have begun in bytes that were not seen */
     bool tail_unknown;            /* a Close may have been in bytes that were not seen */
     bool ended;                   /* its last byte has been seen */
+    uint64_t received;            /* offset up to which the other side has its bytes; 0: not known */
     bool close_seen;
     uint32_t close_packet;
     void *close_mark;
@@ -167,6 +168,10 @@ void wsx_connection_push(struct wsx_connection *connection, enum wsx_direction d
 /* Bytes before `offset` that are still missing won't come: the other side has acknowledged them. */
 void wsx_connection_give_up(struct wsx_connection *connection, enum wsx_direction direction,
                             uint64_t offset, uint32_t packet, int64_t time, void *context);
+
+/* The other side has received the direction's bytes before `offset`, whether they were seen or not. */
+void wsx_connection_received(struct wsx_connection *connection, enum wsx_direction direction,
+                             uint64_t offset);
 
 /* A direction ended at offset `end` (0: not known). What is unfinished is reported. proved: its
  * transport ended it; false: only the capture ended. */

@@ -90,6 +90,7 @@ static void pong(struct wsx_connection *connection, struct wsx_frame_event *even
     struct wsx_ping *found = ping_find(other, event);
     if (!found) {
         bool unseen = connection->midstream || other->stream.gap_seen || other->stream.queue ||
+                      other->tail_unknown || other->received > other->stream.next ||
                       event->frame->missing;
         if (!unseen)
             FINDING(connection, WSX_RULE_PONG_UNSOLICITED, 0, "payload of %zu bytes",

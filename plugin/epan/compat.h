@@ -72,9 +72,10 @@ typedef gboolean wsx_bool;
 /* HTTP/3 is told apart from other users of QUIC, with its frames and headers in the tree. */
 #define WSX_HTTP3_IS_DISSECTED (WSX_VERSION >= 404)
 
-/* tcp_acked.flags: the segment before was not captured. No header has the name; the value is the
- * same in all versions. */
+/* tcp_acked.flags: the segment before was not captured; a segment is acknowledged that was not. No
+ * header has the names; the values are the same in all versions. */
 #define WSX_TCP_LOST_SEGMENT 0x0002
+#define WSX_TCP_ACKED_LOST 0x0004
 
 /* True when somebody asked for this field by name (a filter, -e): a visible tree alone does not count. */
 static inline bool wsx_field_wanted(int hf) {

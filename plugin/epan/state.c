@@ -19,7 +19,7 @@ unsigned wsx_limit_frame_mib = 256, wsx_limit_message_mib = 256, wsx_limit_infla
          wsx_limit_ratio = 200;
 wsx_bool wsx_group_enabled[WSX_GROUP_COUNT] = {TRUE, TRUE, TRUE, TRUE, TRUE, TRUE};
 unsigned wsx_sessions_open;
-bool wsx_store_any_http2;
+bool wsx_store_any_carried;
 
 /* Inflated bytes counted at most, for a message over its limit. */
 #define WSX_INFLATE_HARD (UINT64_C(1) << 30)
@@ -89,6 +89,7 @@ static void state_init(void) {
     unsettled = g_ptr_array_new();
     findings_bytes = 0;
     wsx_records_init();
+    wsx_store_streams_init();
 }
 
 static void early_clear(struct wsx_session *session) {
@@ -128,7 +129,7 @@ static void state_cleanup(void) {
     memset(&pass, 0, sizeof pass);
     last_found.epoch = 0;
     wsx_sessions_open = 0;
-    wsx_store_any_http2 = false;
+    wsx_store_any_carried = false;
     last_handshake = 0;
 }
 
@@ -403,6 +404,7 @@ static struct wsx_session *session_new(packet_info *pinfo, bool from_client, boo
     g_ptr_array_add(sessions, session);
     session->early_end = &session->early;
     session->encrypted = encrypted;
+    wsx_store_any_carried |= encrypted;
     const address *client = from_client ? &pinfo->src : &pinfo->dst;
     const address *server = from_client ? &pinfo->dst : &pinfo->src;
     session->server_port = (uint16_t)(from_client ? pinfo->destport : pinfo->srcport);
@@ -431,7 +433,7 @@ static void put_stream(struct wsx_session *session, enum wsx_http_version http,
     session->stream_id = stream_id;
     if (http == WSX_HTTP_1)
         return;
-    wsx_store_any_http2 = wsx_store_any_http2 || http == WSX_HTTP_2;
+    wsx_store_any_carried = wsx_store_any_carried || http == WSX_HTTP_2;
     struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
     if (!carrier->streams)
         carrier->streams = wmem_map_new(wmem_file_scope(), wmem_int64_hash, g_int64_equal);
@@ -508,6 +510,10 @@ static void core_new(struct wsx_session *session, struct wsx_agreement *agreemen
     session->extensions = text_copy(agreement->extensions);
     session->core = wsx_connection_new(&wsx_core_events, &limits, agreement, session->midstream);
     session->opened = true;
+    for (int d = 0; d < 2; d++) {
+        session->core->side[d].tail_unknown = session->lossy[d];
+        session->core->side[d].start_unknown = session->lossy[d];
+    }
 }
 
 static void open_here(struct wsx_session *session, const packet_info *pinfo) {
@@ -779,11 +785,13 @@ static const struct wsx_finding *findings_copy(const struct wsx_finding *list) {
 }
 
 /* The answer never came, but what may be frames of the server did: it was not captured. */
-static void open_if_answered(struct wsx_session *session, const packet_info *pinfo) {
+static bool open_if_answered(struct wsx_session *session, const packet_info *pinfo) {
     int64_t since;
-    if (!session->opened && !session->response_packet &&
-        wsx_state_early_count(session, WSX_SERVER_TO_CLIENT, &since))
-        open_unknown(pinfo, session);
+    if (session->opened || session->response_packet ||
+        !wsx_state_early_count(session, WSX_SERVER_TO_CLIENT, &since))
+        return false;
+    open_unknown(pinfo, session);
+    return true;
 }
 
 /* Ends and early bytes of one session, in the packet being settled. */
@@ -791,10 +799,12 @@ static void settle(struct wsx_session *session, struct wsx_collecting *collectin
     packet_info *pinfo = collecting->pinfo;
     if (session->setting_finding)
         wsx_store_tell_setting(session, collecting);
-    if (session->cause || session->fin_seen[0] || session->fin_seen[1])
-        open_if_answered(session, pinfo);
+    bool late = (session->cause || session->fin_seen[0] || session->fin_seen[1]) &&
+                open_if_answered(session, pinfo);
     if (session->opened && session->early)
         flush_early(collecting);
+    for (int d = 0; d < 2 && late; d++) /* what was lost may have come behind */
+        session->core->side[d].tail_unknown |= session->lossy[d];
     if (!session->cause && session->fin_seen[0] && session->fin_seen[1])
         wsx_state_end(session, WSX_CAUSE_FIN);
     if (session->opened && session->cause && !session->end_packet)

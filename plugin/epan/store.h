@@ -75,10 +75,12 @@ struct wsx_carrier {
     bool unread[2]; /* TLS: the last bytes of this direction were not decrypted, or not yet */
     /* HTTP/2 and HTTP/3: */
     uint32_t looked; /* packet: see wsx_state_carrier_look */
+    struct tcp_analysis *tcp; /* with SETTINGS; NULL where there is no TCP */
     wmem_map_t *streams;              /* uint64_t to struct wsx_session */
     struct wsx_session *first, *last; /* the same, by number */
     struct wsx_settings {
         uint32_t packet; /* of its first SETTINGS, 0 = not seen */
+        bool lossy;      /* segments of this side are missing, other SETTINGS may be in them */
         bool sequence_known;
         uint32_t sequence; /* TCP: of that packet; only told behind a request */
         bool enabled;    /* SETTINGS_ENABLE_CONNECT_PROTOCOL was 1 once */
@@ -128,12 +130,13 @@ void wsx_state_finish_at_eof(struct wsx_session *session, struct wsx_collecting 
 conversation_t *wsx_store_conversation(packet_info *pinfo, bool create);
 struct wsx_carrier *wsx_store_carrier(const conversation_t *conversation);
 struct wsx_carrier *wsx_store_carrier_new(conversation_t *conversation);
-/* The file has a session over HTTP/2. */
-extern bool wsx_store_any_http2;
+/* The file has a session over TLS or HTTP/2. */
+extern bool wsx_store_any_carried;
 /* The session is settled at this packet's end. */
 void wsx_store_unsettled(struct wsx_session *session);
 
 /* streams.c: rules of HTTP/2 and HTTP/3. */
+void wsx_store_streams_init(void);
 void wsx_store_judge_settings(const struct wsx_session *session, const packet_info *pinfo,
                               bool from_client, const struct wsx_finding_sink *sink);
 void wsx_store_judge_late_settings(const struct wsx_session *session, const packet_info *pinfo,

@@ -9,6 +9,11 @@
 
 #include "tcpview.h"
 
+/* Whose packets are watched for lost segments before there is a session. */
+static unsigned carriers_with_settings;
+
+void wsx_store_streams_init(void) { carriers_with_settings = 0; }
+
 enum wsx_direction wsx_state_stream_direction(const struct wsx_session *session,
                                               const packet_info *pinfo) {
     if (session->tcp)
@@ -117,37 +122,59 @@ static struct wsx_session *first_companion(struct wsx_session *session) {
     return session->http == WSX_HTTP_1 ? session : wsx_store_carrier(session->conversation)->first;
 }
 
+/* Which of the two sides sent this packet, whoever is the client. */
+static unsigned sender_index(const packet_info *pinfo) {
+    int order = cmp_address(&pinfo->src, &pinfo->dst);
+    return order ? order > 0 : pinfo->srcport > pinfo->destport;
+}
+
 /* What TCP has noted of this packet; its own pointer to it is gone by now. */
-static bool segment_was_lost(packet_info *pinfo, const struct tcp_analysis *tcp) {
+static unsigned lost_segments(packet_info *pinfo, const struct tcp_analysis *tcp) {
     struct wsx_tcp_view view;
     if (!tcp->acked_table || !wsx_tcp_view(pinfo, tcp, &view))
-        return false;
+        return 0;
     uint32_t packet = pinfo->num;
     wmem_tree_key_t key[] = {
         {1, &packet}, {1, &view.sequence}, {1, &view.acknowledgement}, {0, NULL}};
     const struct tcp_acked *noted = wmem_tree_lookup32_array(tcp->acked_table, key);
-    return noted && (noted->flags & WSX_TCP_LOST_SEGMENT);
+    return noted ? noted->flags & (WSX_TCP_LOST_SEGMENT | WSX_TCP_ACKED_LOST) : 0;
 }
 
-void wsx_state_carrier_look(packet_info *pinfo) {
-    if (!wsx_sessions_open || !wsx_store_any_http2 || pinfo->ptype != PT_TCP)
-        return;
-    struct wsx_session *session = wsx_state_find(pinfo);
-    if (!session || !session->tcp || (session->http == WSX_HTTP_1 && !session->encrypted) ||
-        !segment_was_lost(pinfo, session->tcp))
-        return;
-    struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
-    if (carrier->looked == pinfo->num)
-        return;
-    carrier->looked = pinfo->num;
-    enum wsx_direction direction = wsx_state_direction(session, pinfo);
-    bool late = wsx_tcp_waits_for_late();
-    for (session = first_companion(session); session; session = session->next_stream) {
+/* Of this session and its companions behind. The hole of what is only known by an acknowledgement is
+ * told by the sender's next segment. */
+static void note_loss(struct wsx_session *session, enum wsx_direction direction, bool hole) {
+    for (; session; session = session->next_stream) {
         session->lossy[direction] = true;
-        session->hole[direction] |= !late;
+        session->hole[direction] |= hole;
         if (session->core)
             session->core->side[direction].tail_unknown = true;
     }
+}
+
+void wsx_state_carrier_look(packet_info *pinfo) {
+    bool carried = wsx_sessions_open && wsx_store_any_carried;
+    if (pinfo->ptype != PT_TCP || (!carried && !carriers_with_settings))
+        return;
+    struct wsx_carrier *carrier = wsx_store_carrier(wsx_store_conversation(pinfo, false));
+    struct wsx_session *session = carrier ? carrier->latest : NULL;
+    struct tcp_analysis *tcp = session ? session->tcp : carrier ? carrier->tcp : NULL;
+    if (!tcp || carrier->looked == pinfo->num ||
+        (session && session->http == WSX_HTTP_1 && !session->encrypted))
+        return;
+    unsigned lost = lost_segments(pinfo, tcp);
+    if (!lost)
+        return;
+    carrier->looked = pinfo->num;
+    unsigned sender = sender_index(pinfo);
+    carrier->settings[sender].lossy |= (lost & WSX_TCP_LOST_SEGMENT) != 0;
+    carrier->settings[!sender].lossy |= (lost & WSX_TCP_ACKED_LOST) != 0;
+    if (!session)
+        return;
+    enum wsx_direction direction = wsx_state_direction(session, pinfo);
+    if (lost & WSX_TCP_LOST_SEGMENT)
+        note_loss(first_companion(session), direction, !wsx_tcp_waits_for_late());
+    if (lost & WSX_TCP_ACKED_LOST)
+        note_loss(first_companion(session), !direction, false);
 }
 
 void wsx_state_carrier_read(struct wsx_session *session, enum wsx_direction direction, bool read) {
@@ -215,19 +242,24 @@ static const char *error_name(enum wsx_http_version http, uint64_t code) {
                             http == WSX_HTTP_2 ? http2 : http3, "an unknown code");
 }
 
+/* Each side that is not seen to end may have ended in bytes that were lost: then there was nothing
+ * left to reset. */
+static bool may_have_ended(const struct wsx_session *session) {
+    for (int d = 0; d < 2; d++)
+        if (!session->fin_seen[d] && !session->lossy[d])
+            return false;
+    return !session->fin_seen[0] || !session->fin_seen[1];
+}
+
 void wsx_store_judge_reset(const struct wsx_session *session, const struct wsx_finding_sink *sink) {
+    if (may_have_ended(session))
+        return;
     wsx_report(sink, WSX_RULE_H2_RESET, 0, "by the %s, error code 0x%" PRIx64 " (%s)",
                session->reset.from_server ? "server" : "client", session->reset.code,
                error_name(session->http, session->reset.code));
 }
 
 /* ---- SETTINGS ---- */
-
-/* Which of the two sides sent this packet, whoever is the client. */
-static unsigned sender_index(const packet_info *pinfo) {
-    int order = cmp_address(&pinfo->src, &pinfo->dst);
-    return order ? order > 0 : pinfo->srcport > pinfo->destport;
-}
 
 static const char *setting_fault(const struct wsx_settings *settings, uint64_t value) {
     if (value > 1)
@@ -257,6 +289,10 @@ void wsx_state_settings(packet_info *pinfo, const uint64_t *extended_connect) {
     struct wsx_carrier *carrier = wsx_store_carrier_new(wsx_store_conversation(pinfo, true));
     struct wsx_settings *settings = &carrier->settings[sender_index(pinfo)];
     struct wsx_session *last = carrier->last;
+    if (!carrier->tcp && pinfo->ptype == PT_TCP) {
+        carrier->tcp = get_tcp_conversation_data(wsx_store_conversation(pinfo, true), pinfo);
+        carriers_with_settings++;
+    }
     if (!settings->packet)
         settings_begin(pinfo, carrier, settings);
     if (!extended_connect)
@@ -303,7 +339,7 @@ void wsx_store_judge_settings(const struct wsx_session *session, const packet_in
             report_setting(sink, sent->fault_packet, sent->fault,
                            side == client ? WSX_CLIENT_TO_SERVER : WSX_SERVER_TO_CLIENT);
     }
-    if (settings->packet && !settings->fault && !settings->enabled)
+    if (settings->packet && !settings->fault && !settings->enabled && !settings->lossy)
         wsx_report(sink, WSX_RULE_H2_NOT_ENABLED, settings->packet,
                    "expected SETTINGS_ENABLE_CONNECT_PROTOCOL = 1 from the server before, not "
                    "seen; its first SETTINGS are in packet %u",
@@ -318,7 +354,7 @@ void wsx_store_judge_late_settings(const struct wsx_session *session, const pack
     const struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
     const struct wsx_settings *settings = &carrier->settings[sender_index(pinfo)];
     if (session->http == WSX_HTTP_1 || !settings->sequence_known || !session->request_ack_known ||
-        settings->packet <= session->request_packet ||
+        settings->packet <= session->request_packet || settings->lossy ||
         (int32_t)(session->request_ack - settings->sequence) > 0)
         return;
     wsx_report(sink, WSX_RULE_H2_NOT_ENABLED, session->request_packet,

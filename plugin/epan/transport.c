@@ -72,6 +72,17 @@ static uint64_t given_up(packet_info *pinfo, struct wsx_session *session,
     return wsx_state_offset(session, direction, peer->tcp_analyze_seq_info->lastack, &before);
 }
 
+/* What the packet's sender had received of the other side. */
+static void tell_received(struct wsx_session *session, enum wsx_direction direction) {
+    const tcp_flow_t *flow = session->tcp->fwd;
+    uint64_t before;
+    if (flow && flow->tcp_analyze_seq_info && flow->tcp_analyze_seq_info->lastack &&
+        session->position[!direction].known)
+        wsx_connection_received(session->core, !direction,
+                                wsx_state_offset(session, !direction,
+                                                 flow->tcp_analyze_seq_info->lastack, &before));
+}
+
 static struct wsx_call *feed_tcp(tvbuff_t *tvb, packet_info *pinfo, struct wsx_session *session,
                                  const struct tcpinfo *info) {
     enum wsx_direction direction = wsx_state_direction(session, pinfo);
@@ -94,6 +105,7 @@ static struct wsx_call *feed_tcp(tvbuff_t *tvb, packet_info *pinfo, struct wsx_s
         return wsx_state_feed(pinfo, session, NULL, bytes, captured, length, direction, 0, 0);
     }
     acked = given_up(pinfo, session, direction);
+    tell_received(session, direction);
     return wsx_state_feed(pinfo, session, tvb, bytes, captured, length, direction, offset, acked);
 }
 
@@ -380,7 +392,7 @@ static void watch_end(packet_info *pinfo, struct wsx_session *session,
         wsx_state_end(session, WSX_CAUSE_RST);
     } else if (view->flags & TH_FIN) {
         uint64_t before = 0, offset = 0;
-        if (session->direct && session->position[direction].known)
+        if (session->position[direction].known)
             offset = wsx_state_offset(session, direction, view->sequence, &before) + view->length;
         offset = offset > before ? offset - before : 0;
         wsx_state_fin(session, direction, offset);
