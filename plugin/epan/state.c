@@ -42,6 +42,7 @@ struct wsx_early {
     uint32_t acknowledged; /* TCP: what its sender had received by then; 0 = not known */
     uint64_t length;
     size_t captured;
+    bool after_hole; /* HTTP/2: bytes before it may be missing */
     uint32_t packet;
     int64_t time;
     uint8_t bytes[];
@@ -237,6 +238,17 @@ void wsx_collect_finding(void *context, enum wsx_rule rule, enum wsx_severity se
                          uint32_t packet, const char *detail) {
     finding_add(context, wsx_store_scope(), rule, severity, packet, detail);
 }
+
+static void collect_nothing(void *context, enum wsx_rule rule, enum wsx_severity severity,
+                            uint32_t packet, const char *detail) {
+    (void)context;
+    (void)rule;
+    (void)severity;
+    (void)packet;
+    (void)detail;
+}
+
+static const struct wsx_finding_sink wsx_no_sink = {collect_nothing, NULL};
 
 /* Those of a handshake or an end stay with the session. */
 static void collect_for_session(void *context, enum wsx_rule rule, enum wsx_severity severity,
@@ -483,7 +495,8 @@ struct wsx_session *wsx_state_request_known(packet_info *pinfo, struct wsx_head 
     session->uri = text_copy(uri);
     g_free(uri);
     struct wsx_finding_sink sink = {collect_for_session, &collecting};
-    wsx_handshake_check_request(&session->request, encrypted, &sink);
+    if (wsx_store_headers_are_whole(session, pinfo, from_client))
+        wsx_handshake_check_request(&session->request, encrypted, &sink);
     judge_key_reuse(session, &collecting);
     wsx_store_judge_settings(session, pinfo, from_client, &sink);
     struct wsx_tcp_view view;
@@ -542,8 +555,9 @@ struct wsx_session *wsx_state_response(packet_info *pinfo, struct wsx_session *s
         session->answer_end = view.sequence + view.length;
     struct wsx_agreement agreement;
     struct wsx_finding_sink sink = {collect_for_session, &collecting};
+    bool whole = wsx_store_headers_are_whole(session, pinfo, false);
     wsx_handshake_check_response(unseen ? NULL : &session->request, session->request_packet,
-                                 &session->response, &agreement, &sink);
+                                 &session->response, &agreement, whole ? &sink : &wsx_no_sink);
     if (!unseen)
         wsx_store_judge_late_settings(session, pinfo, &sink);
     session->response_findings = wsx_collect_take(&collecting);
@@ -624,8 +638,11 @@ void wsx_state_early(packet_info *pinfo, struct wsx_session *session, enum wsx_d
                                 .sequence = sequence,
                                 .length = length,
                                 .captured = captured,
+                                .after_hole = session->http == WSX_HTTP_2 &&
+                                              session->hole[direction],
                                 .packet = pinfo->num,
                                 .time = wsx_state_time(pinfo)};
+    session->hole[direction] = false;
     if (flow && flow->tcp_analyze_seq_info)
         early->acknowledged = flow->tcp_analyze_seq_info->lastack;
     if (captured)
@@ -662,13 +679,32 @@ static bool is_too_early(const struct wsx_session *session, const struct wsx_ear
              (int32_t)(early->acknowledged - session->answer_end) >= 0);
 }
 
+/* Where an early piece stands; *before of its bytes are known. A piece behind a hole begins with the
+ * payload of a DATA frame of HTTP/2: likely to be a frame's beginning, unless one was under way. */
+static uint64_t early_offset(struct wsx_collecting *collecting, const struct wsx_early *early,
+                             uint64_t *before) {
+    struct wsx_session *session = collecting->session;
+    enum wsx_direction direction = early->direction;
+    const struct wsx_stream *stream = &session->core->side[direction].stream;
+    uint64_t done, whole;
+    *before = 0;
+    if (session->position[direction].known)
+        return wsx_state_offset(session, direction, early->sequence, before);
+    if (early->after_hole && wsx_stream_pending(stream, &done, &whole)) {
+        session->hole[direction] = true;
+        return wsx_state_stream_offset(session, direction);
+    }
+    if (early->after_hole)
+        wsx_connection_lose(session->core, direction, collecting_packet(collecting),
+                            collecting_time(collecting), collecting);
+    return stream->next;
+}
+
 static void flush_early(struct wsx_collecting *collecting) {
     struct wsx_session *session = collecting->session;
     bool told = false;
     for (struct wsx_early *early = session->early; early; early = early->next) {
-        uint64_t before = 0, offset = session->core->side[early->direction].stream.next;
-        if (session->position[early->direction].known)
-            offset = wsx_state_offset(session, early->direction, early->sequence, &before);
+        uint64_t before, offset = early_offset(collecting, early, &before);
         if (before >= early->length)
             continue;
         if (!told && is_too_early(session, early)) {
@@ -714,6 +750,16 @@ void wsx_state_reach(struct wsx_session *session, enum wsx_direction direction, 
         session->fin_offset[direction] = offset;
     else if (offset > side->stream.next && wsx_stream_pending(&side->stream, &done, &whole))
         side->tail_unknown = true;
+}
+
+void wsx_state_elicited(struct wsx_session *session, enum wsx_direction direction,
+                        uint32_t sequence) {
+    const tcp_flow_t *flow = session->tcp->rev;
+    if (!flow || !flow->tcp_analyze_seq_info || session->fin_seen[direction])
+        return;
+    uint32_t acknowledged = flow->tcp_analyze_seq_info->lastack;
+    if (acknowledged && acknowledged != sequence)
+        wsx_store_carrier(session->conversation)->unread[direction] = true;
 }
 
 void wsx_store_unsettled(struct wsx_session *session) { g_ptr_array_add(unsettled, session); }

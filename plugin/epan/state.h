@@ -282,6 +282,10 @@ unsigned wsx_state_early_count(const struct wsx_session *session, enum wsx_direc
                                int64_t *since);
 /* A FIN behind the direction's byte at `offset` (0: not known). */
 void wsx_state_fin(struct wsx_session *session, enum wsx_direction direction, uint64_t offset);
+/* TCP: a RST without an acknowledgement answers a segment of the direction, and has its number from
+ * what that one acknowledged (RFC 9293 3.10.7): was it seen? */
+void wsx_state_elicited(struct wsx_session *session, enum wsx_direction direction,
+                        uint32_t sequence);
 /* TCP: a packet's numbers tell that the direction's bytes before this one were sent. `last`: the
  * connection ends here. */
 void wsx_state_reach(struct wsx_session *session, enum wsx_direction direction, uint32_t sequence,

@@ -139,6 +139,9 @@ void wsx_store_unsettled(struct wsx_session *session);
 void wsx_store_streams_init(void);
 void wsx_store_judge_settings(const struct wsx_session *session, const packet_info *pinfo,
                               bool from_client, const struct wsx_finding_sink *sink);
+/* False where earlier headers of a side may be missing: HPACK then tells wrong ones. */
+bool wsx_store_headers_are_whole(const struct wsx_session *session, const packet_info *pinfo,
+                                 bool from_client);
 void wsx_store_judge_late_settings(const struct wsx_session *session, const packet_info *pinfo,
                                    const struct wsx_finding_sink *sink);
 void wsx_store_judge_reset(const struct wsx_session *session, const struct wsx_finding_sink *sink);

@@ -361,3 +361,12 @@ void wsx_store_judge_late_settings(const struct wsx_session *session, const pack
                "the request of packet %u came before the server's first SETTINGS, in packet %u",
                session->request_packet, settings->packet);
 }
+
+bool wsx_store_headers_are_whole(const struct wsx_session *session, const packet_info *pinfo,
+                                 bool from_client) {
+    const struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
+    unsigned sender = sender_index(pinfo);
+    bool client_lossy = carrier->settings[from_client ? sender : !sender].lossy;
+    bool server_lossy = carrier->settings[from_client ? !sender : sender].lossy;
+    return session->http != WSX_HTTP_2 || !(client_lossy || (!from_client && server_lossy));
+}

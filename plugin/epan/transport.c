@@ -387,6 +387,8 @@ static void watch_end(packet_info *pinfo, struct wsx_session *session,
             wsx_state_reach(session, direction, view->sequence, rst);
         if (view->flags & TH_ACK)
             wsx_state_reach(session, !direction, view->acknowledgement, rst);
+        else
+            wsx_state_elicited(session, !direction, view->sequence);
     }
     if (rst) {
         wsx_state_end(session, WSX_CAUSE_RST);
@@ -402,6 +404,8 @@ static void watch_end(packet_info *pinfo, struct wsx_session *session,
 /* The same for what carries HTTP/2: it ends all its streams. */
 static void watch_carrier(packet_info *pinfo, struct wsx_session *session,
                           const struct wsx_tcp_view *view) {
+    if ((view->flags & (TH_RST | TH_ACK)) == TH_RST)
+        wsx_state_elicited(session, !wsx_state_direction(session, pinfo), view->sequence);
     if (view->flags & TH_RST)
         wsx_state_carrier_end(session, WSX_CAUSE_RST);
     else if (view->flags & TH_FIN)
