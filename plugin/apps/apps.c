@@ -39,14 +39,17 @@ struct store {
     wmem_map_t *states;  /* protocol to its state */
     wmem_map_t *open;    /* protocol, requester, space and id as one text, to struct pending * */
     wmem_map_t *kept[2]; /* message number to wmem_array_t of struct wsx_app_unit * */
+    uint32_t requests;        /* opened so far */
+    wmem_array_t *unanswered; /* struct wsx_app_unit *, in order; set at the connection's end */
 };
 
 static wmem_map_t *stores; /* struct wsx_session to struct store */
 
 static int proto_app, hf_app_type = -1, hf_app_name = -1, hf_app_id = -1, hf_app_answered_in = -1,
-                      hf_app_answers = -1, hf_app_time = -1, hf_app_followed = -1;
+                      hf_app_answers = -1, hf_app_time = -1, hf_app_followed = -1,
+                      hf_app_unanswered = -1;
 static expert_field ei_app_repeated = EI_INIT, ei_app_ambiguous = EI_INIT,
-                    ei_app_unmatched = EI_INIT;
+                    ei_app_unmatched = EI_INIT, ei_app_unanswered = EI_INIT;
 static dissector_handle_t json;
 
 /* Key of the packet's list of struct wsx_app_message. */
@@ -169,6 +172,7 @@ static void request_open(const struct wsx_app *app, const struct wsx_app_event *
     struct pending *pending = wmem_new(wmem_file_scope(), struct pending);
     *pending = (struct pending){.next = *slot, .unit = unit};
     unit->repeated = *slot != NULL && !event->oldest;
+    unit->number = ++store_of(app->session)->requests;
     *slot = pending;
 }
 
@@ -204,6 +208,7 @@ static void answer_match(const struct wsx_app *app, const struct wsx_app_event *
     if (!request->answers++) {
         request->answered_in = unit->packet;
         request->answer_time = unit->time;
+        unit->first_answer = true;
     }
 }
 
@@ -356,6 +361,55 @@ const struct wsx_app_unit *wsx_app_report(struct wsx_app *app, packet_info *pinf
     return unit;
 }
 
+/* ---- the end of a connection ---- */
+
+/* Requests named in the expert item, whose text Wireshark cuts at 240 bytes, and those linked. */
+#define UNANSWERED_NAMED 3u
+#define UNANSWERED_LINKED 50u
+
+static void collect_open(void *key _U_, void *value, void *data) {
+    for (struct pending *pending = *(struct pending **)value; pending; pending = pending->next)
+        if (!pending->unit->answers)
+            wmem_array_append_one((wmem_array_t *)data, pending->unit);
+}
+
+static int by_packet(const void *one, const void *other) {
+    const struct wsx_app_unit *const *a = one, *const *b = other;
+    return ((*a)->number > (*b)->number) - ((*a)->number < (*b)->number);
+}
+
+static wmem_array_t *unanswered_of(const struct wsx_item *item, packet_info *pinfo) {
+    struct store *store = wmem_map_lookup(stores, item->session);
+    if (store && !store->unanswered && wsx_state_first_pass(pinfo)) {
+        store->unanswered = wmem_array_new(wmem_file_scope(), sizeof(struct wsx_app_unit *));
+        wmem_map_foreach(store->open, collect_open, store->unanswered);
+        wmem_array_sort(store->unanswered, by_packet);
+    }
+    return store ? store->unanswered : NULL;
+}
+
+void wsx_app_ended(const struct wsx_item *item, tvbuff_t *tvb, packet_info *pinfo,
+                   proto_tree *tree) {
+    wmem_array_t *units = unanswered_of(item, pinfo);
+    unsigned count = units ? wmem_array_get_count(units) : 0;
+    if (!count)
+        return;
+    wmem_strbuf_t *text = wmem_strbuf_new(pinfo->pool, NULL);
+    for (unsigned i = 0; i < MIN(count, UNANSWERED_NAMED); i++) {
+        const struct wsx_app_unit *unit = *(struct wsx_app_unit **)wmem_array_index(units, i);
+        wmem_strbuf_append_printf(text, "%s%s %s in packet %u", i ? ", " : "",
+                                  unit->protocol->name, unit_info(pinfo, unit), unit->packet);
+    }
+    if (count > UNANSWERED_NAMED)
+        wmem_strbuf_append_printf(text, " and %u more", count - UNANSWERED_NAMED);
+    for (unsigned i = 0; tree && i < MIN(count, UNANSWERED_LINKED); i++)
+        add_packet(tree, hf_app_unanswered, tvb,
+                   (*(struct wsx_app_unit **)wmem_array_index(units, i))->packet);
+    proto_tree_add_expert_format(tree, pinfo, &ei_app_unanswered, tvb, 0, 0,
+                                 "The connection ended before %u request%s answered: %s", count,
+                                 count == 1 ? " was" : "s were", wmem_strbuf_get_str(text));
+}
+
 /* ---- other dissectors ---- */
 
 int wsx_app_call_handle(dissector_handle_t handle, tvbuff_t *tvb, packet_info *pinfo,
@@ -424,6 +478,9 @@ static void register_common(void) {
         {&hf_app_followed,
          {"Belongs to packet", "wsx.app.belongs_to", FT_FRAMENUM, BASE_NONE,
           FRAMENUM_TYPE(FT_FRAMENUM_NONE), 0, "The request of the same side", HFILL}},
+        {&hf_app_unanswered,
+         {"Not answered: packet", "wsx.app.unanswered_in", FT_FRAMENUM, BASE_NONE, NULL, 0,
+          "A request that was not answered when the connection ended", HFILL}},
         {&hf_app_time,
          {"Time since the request", "wsx.app.time", FT_RELATIVE_TIME, BASE_NONE, NULL, 0, NULL,
           HFILL}},
@@ -437,6 +494,9 @@ static void register_common(void) {
           "Several requests with this id are open: the nearest is taken", EXPFILL}},
         {&ei_app_unmatched,
          {"wsx.app.no_request", PI_SEQUENCE, PI_NOTE, "No open request has this id", EXPFILL}},
+        {&ei_app_unanswered,
+         {"wsx.app.unanswered", PI_SEQUENCE, PI_NOTE,
+          "The connection ended before requests were answered", EXPFILL}},
     };
     proto_app = proto_register_protocol("WebSocket application data", "WebSocket application",
                                         "wsx.app");

@@ -107,6 +107,8 @@ struct wsx_app_unit {
     uint32_t answered_in; /* REQUEST: packet of the first answer, 0 = none (yet) */
     int64_t answer_time;  /* of that */
     uint32_t answers;     /* how many */
+    uint32_t number;      /* REQUEST: in the order of the connection's requests */
+    bool first_answer;    /* ANSWER, PARTIAL: the first to its request */
     bool repeated;        /* REQUEST: an earlier one of the same id was open */
     bool ambiguous;       /* ANSWER and the like: more than one request of the id was open */
     const void *kept;
@@ -176,6 +178,10 @@ struct wsx_app_message {
 const struct wsx_app_message *wsx_app_message_of(const struct wsx_item *item, packet_info *pinfo);
 /* A dissector took the message. */
 void wsx_app_taken(const struct wsx_item *item, packet_info *pinfo, const char *protocol);
+/* The connection ended in this packet: an expert item names the requests that nobody answered.
+ * tree: of the connection's end; NULL for none. */
+void wsx_app_ended(const struct wsx_item *item, tvbuff_t *tvb, packet_info *pinfo,
+                   proto_tree *tree);
 /* One that takes it as it stands: exceptions are shown in the tree and end there. */
 int wsx_app_call_handle(dissector_handle_t handle, tvbuff_t *tvb, packet_info *pinfo,
                         proto_tree *tree, void *data);

@@ -6,6 +6,7 @@
  */
 #include "show.h"
 
+#include "apps/apps.h"
 #include "fields.h"
 #include "findings.h"
 #include "info.h"
@@ -367,6 +368,8 @@ static void draw_other(struct canvas *canvas, const struct wsx_item *item) {
         draw_message(tree, message, canvas->pinfo, item, &canvas->places);
     }
     wsx_findings_show(item->findings, canvas->pinfo, canvas->tvb, &canvas->places);
+    if (item->kind == WSX_KIND_END)
+        wsx_app_ended(item, canvas->tvb, canvas->pinfo, tree);
 }
 
 /* The bytes of a frame that is not complete. */
@@ -458,6 +461,8 @@ static void pass_on(struct canvas *canvas, const struct wsx_item *item) {
 static void show_item(struct canvas *canvas, const struct wsx_item *item, bool drawn) {
     if (!canvas->top || !drawn) {
         wsx_findings_show(item->findings, canvas->pinfo, canvas->tvb, NULL);
+        if (item->kind == WSX_KIND_END)
+            wsx_app_ended(item, canvas->tvb, canvas->pinfo, NULL);
         pass_on(canvas, item);
     } else if (item->kind == WSX_KIND_FRAME) {
         draw_frame(canvas, item);

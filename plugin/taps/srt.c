@@ -1,11 +1,14 @@
 /*
  * srt.c - `-z websocket,srt[,FILTER]` and Statistics > Service Response Time > WebSocket: how long
- * the answers took to a Ping, to the opening request and to a Close. Reads items; keeps nothing.
+ * the answers took to a Ping, to the opening request and to a Close, and in a second table how long
+ * applications took, by protocol, kind of request and its name. Reads items; keeps nothing but the
+ * rows.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "taps.h"
 
+#include "apps/apps.h"
 #include "epan/fields.h"
 
 #include <epan/srt_table.h>
@@ -19,11 +22,64 @@ enum row {
     ROW_COUNT
 };
 
-static void add(srt_stat_table *table, enum row row, int64_t took, packet_info *pinfo) {
+static void add(srt_stat_table *table, int row, int64_t took, packet_info *pinfo) {
     nstime_t asked, time = {(time_t)(took / 1000000000), (int)(took % 1000000000)};
     nstime_delta(&asked, &pinfo->abs_ts, &time);
-    add_srt_table_data(table, (int)row, &asked, pinfo);
+    add_srt_table_data(table, row, &asked, pinfo);
 }
+
+/* ---- applications ---- */
+
+/* A peer that makes names up must not fill the memory; what comes later has one row together. */
+#define ROWS_MAX 400
+#define ROW_CHARACTERS_MAX 60
+
+/* "OCPP-J call Heartbeat"; printable, since it goes to a terminal. */
+static char *row_name(const struct wsx_app_unit *request, bool again) {
+    const char *name = request->name ? request->name : "";
+    char *row = g_strdup_printf("%s %s%s%s", request->protocol->name,
+                                request->type ? request->type : "", *name ? " " : "", name);
+    char *cut = row;
+    for (int i = 0; i < ROW_CHARACTERS_MAX && *cut; i++)
+        cut = g_utf8_find_next_char(cut, NULL);
+    bool long_name = *cut != 0;
+    *cut = 0;
+    for (char *at = row; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7F)
+            *at = '.';
+    char *whole =
+        g_strconcat(row, long_name ? "\xe2\x80\xa6" : "", again ? ", last answer" : "", NULL);
+    g_free(row);
+    return whole;
+}
+
+static int row_of(srt_stat_table *table, const struct wsx_app_unit *request, bool again) {
+    char *name = row_name(request, again);
+    int row = 0;
+    while (row < table->num_procs && strcmp(table->procedures[row].procedure, name) != 0)
+        row++;
+    if (row == table->num_procs || row >= ROWS_MAX)
+        init_srt_table_row(table, MIN(row, ROWS_MAX), row < ROWS_MAX ? name : "others");
+    g_free(name);
+    return MIN(row, ROWS_MAX);
+}
+
+/* The first answer, and of several also the last. */
+static void add_unit(srt_stat_table *table, const struct wsx_app_unit *unit, packet_info *pinfo) {
+    bool last = unit->role == WSX_APP_ANSWER;
+    if (!unit->request || (!unit->first_answer && !last))
+        return;
+    add(table, row_of(table, unit->request, !unit->first_answer),
+        unit->time - unit->request->time, pinfo);
+}
+
+static void add_message(srt_stat_table *table, const struct wsx_item *item, packet_info *pinfo) {
+    const struct wsx_app_message *message = wsx_app_message_of(item, pinfo);
+    for (unsigned i = 0; message && i < wmem_array_get_count(message->units); i++)
+        add_unit(table, *(struct wsx_app_unit **)wmem_array_index(message->units, i), pinfo);
+}
+
+/* ---- WebSocket's own ---- */
 
 static void add_item(srt_stat_table *table, const struct wsx_item *item, packet_info *pinfo) {
     bool by_server = item->direction == WSX_SERVER_TO_CLIENT; /* the answer */
@@ -37,7 +93,9 @@ static void add_item(srt_stat_table *table, const struct wsx_item *item, packet_
 
 static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_t *edt _U_,
                                    const void *queued, tap_flags_t flags _U_) {
-    srt_stat_table *table = g_array_index(((srt_data_t *)data)->srt_array, srt_stat_table *, 0);
+    GArray *tables = ((srt_data_t *)data)->srt_array;
+    srt_stat_table *table = g_array_index(tables, srt_stat_table *, 0);
+    srt_stat_table *applications = g_array_index(tables, srt_stat_table *, 1);
     const struct wsx_packet *packet = queued;
     wsx_state_tap_ran();
     const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
@@ -46,8 +104,11 @@ static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_
         if (session->request_packet && session->response_packet == pinfo->num)
             add(table, ROW_OPENING, session->response_time - session->request_time, pinfo);
     }
-    for (unsigned i = 0; i < wmem_array_get_count(packet->items); i++)
-        add_item(table, wmem_array_index(packet->items, i), pinfo);
+    for (unsigned i = 0; i < wmem_array_get_count(packet->items); i++) {
+        const struct wsx_item *item = wmem_array_index(packet->items, i);
+        add_item(table, item, pinfo);
+        add_message(applications, item, pinfo);
+    }
     return TAP_PACKET_REDRAW;
 }
 
@@ -61,8 +122,10 @@ static void on_init(struct register_srt *srt _U_, GArray *tables) {
         init_srt_table("WebSocket", NULL, tables, ROW_COUNT, "Request", NULL, NULL);
     for (int i = 0; i < ROW_COUNT; i++)
         init_srt_table_row(table, i, names[i]);
+    /* the rows come with the answers */
+    init_srt_table("WebSocket applications", "Applications", tables, 0, "Request", NULL, NULL);
 }
 
 void wsx_tap_srt_register(void) {
-    register_srt_table(wsx_proto, "websocket", 1, on_packet, on_init, NULL);
+    register_srt_table(wsx_proto, "websocket", 2, on_packet, on_init, NULL);
 }

@@ -1,0 +1,143 @@
+"""Tests of requests and answers of application protocols beyond one message.
+
+tests(env) gives (name, callable); a callable returns the texts of what is wrong.
+
+  apps3:unanswered        requests that nobody answered are named where the connection ends, and nowhere
+                          when it does not end in the capture
+  apps3:srt:NAME          `-z websocket,srt`: a row for each protocol, kind and name of request, with as
+                          many answers as the JSON Lines tell
+  apps3:srt_many_names    names that a peer makes up do not fill the table
+
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+import collections
+import pathlib
+import re
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+for folder in (HERE.parent / "apps1", HERE.parent / "lib"):
+    sys.path.insert(0, str(folder))
+import apps  # noqa: E402
+import jsonlines  # noqa: E402
+
+SAMPLES = HERE.parents[1] / "sample-captures"
+RECORDED = ("proto_ocpp", "proto_graphql", "proto_jsonrpc", "proto_socketio", "proto_signalr", "proto_wamp",
+            "proto_stomp")
+# Of a row without more: "  12  name      4   0.1 0.2 0.3 0.4"
+ROW = re.compile(r"^ *\d+  (.*?) +(\d+)(?: +[\d.]+){4}$")
+ROWS_MAX = 400
+
+
+def expert(env, capture, options=()):
+    done = env.tshark([*options, "-T", "fields", "-e", "frame.number", "-e", "_ws.expert.message", "-e",
+                       "wsx.app.unanswered_in", "-Y", "wsx.app.unanswered"], capture)
+    if done.rc != 0:
+        raise RuntimeError(done.stderr.decode(errors="replace")[:300])
+    return [line.split("\t") for line in done.stdout.decode().splitlines()]
+
+
+def calls(talk):
+    talk.send(0, b'[2,"a","Answered",{}]', b'[2,"b","Never",{}]', opcode=1)
+    talk.send(1, b'[3,"a",{}]', b'[2,"s","FromServer",{}]', opcode=1)
+    return talk.send(0, *(b'[2,"m%d","Many",{}]' % n for n in range(12)), opcode=1)
+
+
+def unanswered(env):
+    ended = calls(apps.Talk(b"ocpp1.6"))
+    open_still = calls(apps.Talk(b"ocpp1.6"))
+    path, problems = ended.save(env), []
+    open_path = env.new_path(".pcap")
+    open_still.made.save(open_path)
+    last = len(ended.made.packets)
+    seen = [expert(env, path, options) for options in ((), ("-2",))]
+    if seen[0] != seen[1]:
+        problems.append(f"one pass {seen[0]}, two {seen[1]}")
+    if len(seen[0]) != 1:
+        return problems + [f"expert items in {len(seen[0])} packets"]
+    packet, text, links = seen[0][0]
+    if not last - 2 <= int(packet) <= last:
+        problems.append(f"in packet {packet} of {last}")
+    wanted = ["before 14 requests were answered", "OCPP-J call Never (b)", "OCPP-J call FromServer (s)", "and 11 more"]
+    problems += [f"{want!r} is not in {text!r}" for want in wanted if want not in text]
+    if "Answered" in text.replace("answered", ""):
+        problems.append("the answered call is named")
+    if len(links.split(",")) != 14:
+        problems.append(f"links {links}")
+    summary = env.tshark(["-q", "-z", "expert,note"], path).stdout.decode()
+    if "14 requests" not in summary:
+        problems.append("not in -z expert")
+    if expert(env, open_path):
+        problems.append("named though the connection did not end")
+    found = {rule for item in jsonlines.run(env, path) for rule in item.get("rules", [])}
+    if found - {"frame-mask-key-reused"}:
+        problems.append(f"findings about WebSocket: {found}")
+    return problems
+
+
+def srt(env, capture):
+    done = env.tshark(["-q", "-z", "websocket,srt"], capture)
+    if done.rc != 0:
+        raise RuntimeError(done.stderr.decode(errors="replace")[:300])
+    table = done.stdout.decode().split("Filter:")[2]
+    rows = [ROW.match(line) for line in table.splitlines()]
+    return {row[1]: int(row[2]) for row in rows if row}
+
+
+def srt_recorded(env, name):
+    """Against the JSON Lines: first answers to each request, counted by the request's row."""
+    capture, requests, wanted, answered = SAMPLES / f"{name}.pcapng", {}, collections.Counter(), set()
+    for item in jsonlines.run(env, capture):
+        app = item.get("app")
+        for unit in apps.units([item]) if app else []:
+            protocol, unit = unit
+            key = (item["stream"], unit.get("id"), unit.get("name"))
+            requests.setdefault((item["packet"], *key), f"{protocol} {unit['type']}" +
+                                (f" {unit['name']}" if "name" in unit else ""))
+            asked = (unit.get("answers"), *key)
+            if "answers" in unit and asked not in answered:
+                answered.add(asked)
+                wanted[requests.get(asked) or "?"] += 1
+    seen = {row: count for row, count in srt(env, capture).items() if not row.endswith(", last answer")}
+    if sum(seen.values()) != sum(wanted.values()) or not seen:
+        return [f"{seen}, expected {dict(wanted)}"]
+    return [f"{row}: {seen.get(row)}, expected {count}" for row, count in wanted.items()
+            if row != "?" and "?" not in wanted and seen.get(row) != count]
+
+
+def srt_many_names(env):
+    talk = apps.Talk(b"ocpp1.6")
+    count = ROWS_MAX + 150
+    for number in range(count):
+        name = b"N%03d\\n\\u0007" % number + b"x" * 200
+        talk.send(0, b'[2,"i","%s",{}]' % name, opcode=1).send(1, b'[3,"i",{}]', opcode=1)
+    rows = srt(env, talk.save(env))
+    problems = []
+    if len(rows) != ROWS_MAX + 1 or rows.get("others") != count - ROWS_MAX:
+        problems.append(f"{len(rows)} rows, others {rows.get('others')}")
+    if max(map(len, rows)) > 70 or any(ord(c) < 32 for row in rows for c in row):
+        problems.append("a name is too long or not printable")
+    return problems
+
+
+def tests(env, quick=False):
+    yield "apps3:unanswered", lambda: unanswered(env)
+    for name in RECORDED[:1] if quick else RECORDED:
+        yield f"apps3:srt:{name}", lambda name=name: srt_recorded(env, name)
+    yield "apps3:srt_many_names", lambda: srt_many_names(env)
+
+
+def main():
+    import wsxenv
+    failed = 0
+    for name, test in tests(wsxenv.shared()):
+        if len(sys.argv) > 1 and sys.argv[1] not in name:
+            continue
+        problems = test()
+        failed += bool(problems)
+        print("FAIL" if problems else "ok  ", name, *problems, sep="\n     " if problems else " ")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
