@@ -255,6 +255,7 @@ static struct wsx_app_unit *unit_new(const struct wsx_app *app, const struct wsx
     unit->id = event->silent_id ? NULL : copy(scope, event->id);
     unit->name = copy(scope, event->name);
     unit->kept = event->kept;
+    unit->optional = event->optional;
     return unit;
 }
 
@@ -369,7 +370,7 @@ const struct wsx_app_unit *wsx_app_report(struct wsx_app *app, packet_info *pinf
 
 static void collect_open(void *key _U_, void *value, void *data) {
     for (struct pending *pending = *(struct pending **)value; pending; pending = pending->next)
-        if (!pending->unit->answers)
+        if (!pending->unit->answers && !pending->unit->optional)
             wmem_array_append_one((wmem_array_t *)data, pending->unit);
 }
 
@@ -405,9 +406,12 @@ void wsx_app_ended(const struct wsx_item *item, tvbuff_t *tvb, packet_info *pinf
     for (unsigned i = 0; tree && i < MIN(count, UNANSWERED_LINKED); i++)
         add_packet(tree, hf_app_unanswered, tvb,
                    (*(struct wsx_app_unit **)wmem_array_index(units, i))->packet);
+    const char *proto = pinfo->current_proto;
+    pinfo->current_proto = "WebSocket application";
     proto_tree_add_expert_format(tree, pinfo, &ei_app_unanswered, tvb, 0, 0,
                                  "The connection ended before %u request%s answered: %s", count,
                                  count == 1 ? " was" : "s were", wmem_strbuf_get_str(text));
+    pinfo->current_proto = proto;
 }
 
 /* ---- other dissectors ---- */

@@ -89,6 +89,7 @@ struct wsx_app_event {
     const char *space; /* ids are unique within: a namespace, channel or kind. NULL: one space */
     bool oldest;       /* among open requests of equal id the oldest is meant (answers in order),
                           not the nearest */
+    bool optional;     /* REQUEST: that nobody answers it is nothing to tell */
     bool silent_id;    /* id serves the matching and is not shown */
     const char *info;  /* for the Info column and the item; NULL: made of type, name and id */
     int offset, length; /* of the unit in the tvb */
@@ -108,6 +109,7 @@ struct wsx_app_unit {
     int64_t answer_time;  /* of that */
     uint32_t answers;     /* how many */
     uint32_t number;      /* REQUEST: in the order of the connection's requests */
+    bool optional;        /* REQUEST: as the event says */
     bool first_answer;    /* ANSWER, PARTIAL: the first to its request */
     bool repeated;        /* REQUEST: an earlier one of the same id was open */
     bool ambiguous;       /* ANSWER and the like: more than one request of the id was open */

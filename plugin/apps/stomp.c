@@ -39,6 +39,7 @@ struct state {
 struct subscription {
     uint32_t packet;
     const char *destination;
+    bool acknowledged; /* its messages want an ACK */
 };
 
 static int proto, ett, ett_header, hf_command = -1, hf_header = -1, hf_name = -1, hf_value = -1,
@@ -265,7 +266,7 @@ static void draw(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo, proto_t
 /* First pass: remembers subscriptions, and finds that of a MESSAGE. */
 static const struct subscription *follow_subscription(struct wsx_app *app,
                                                       const struct frame *frame, const char *id,
-                                                      const char *destination) {
+                                                      const char *destination, packet_info *pinfo) {
     struct state *state = wsx_app_state(app, sizeof *state);
     if (!state->subscriptions)
         state->subscriptions = wmem_map_new(wsx_app_scope(), wmem_str_hash, g_str_equal);
@@ -273,6 +274,8 @@ static const struct subscription *follow_subscription(struct wsx_app *app,
         struct subscription *made = wmem_new(wsx_app_scope(), struct subscription);
         made->packet = app->packet;
         made->destination = wmem_strdup(wsx_app_scope(), destination ? destination : "");
+        const char *mode = value_of(pinfo->pool, frame, "ack");
+        made->acknowledged = mode && strcmp(mode, "auto") != 0;
         /* 1.0 needs no id: the destination stands for it */
         wmem_map_insert(state->subscriptions,
                         wmem_strdup(wsx_app_scope(), id ? id : made->destination), made);
@@ -282,11 +285,25 @@ static const struct subscription *follow_subscription(struct wsx_app *app,
     return key ? wmem_map_lookup(state->subscriptions, key) : NULL;
 }
 
+/* A message is acknowledged by the id in its header `ack` (1.2), before by its message-id where the
+ * subscription wants that. */
+static void set_acknowledged(struct wsx_app_event *event, const struct frame *frame,
+                             const struct subscription *from, packet_info *pinfo) {
+    event->id = value_of(pinfo->pool, frame, "ack");
+    if (!event->id && (!from || from->acknowledged))
+        event->id = value_of(pinfo->pool, frame, "message-id");
+    if (!event->id)
+        return;
+    event->role = WSX_APP_REQUEST;
+    event->space = "ack";
+    event->optional = true; /* one ACK may stand for all before it */
+}
+
 /* What asks for an answer, and what gives one. */
 static void set_role(struct wsx_app_event *event, const struct frame *frame, packet_info *pinfo) {
-    const char *receipt = value_of(pinfo->pool, frame, "receipt");
-    const char *receipt_id = value_of(pinfo->pool, frame, "receipt-id");
-    const char *ack = value_of(pinfo->pool, frame, "ack");
+    bool message = is(frame->command, "MESSAGE"); /* brokers pass on the sender's headers */
+    const char *receipt = message ? NULL : value_of(pinfo->pool, frame, "receipt");
+    const char *receipt_id = message ? NULL : value_of(pinfo->pool, frame, "receipt-id");
     if (is(frame->command, "CONNECT") || is(frame->command, "STOMP")) {
         event->role = WSX_APP_REQUEST;
         event->space = "connect";
@@ -303,12 +320,12 @@ static void set_role(struct wsx_app_event *event, const struct frame *frame, pac
         event->role = WSX_APP_ANSWER;
         event->space = "receipt";
         event->id = receipt_id;
-    } else if (is(frame->command, "MESSAGE") && ack) {
-        event->role = WSX_APP_REQUEST;
-        event->space = "ack";
-        event->id = ack;
+    } else if (message) {
+        set_acknowledged(event, frame, event->kept, pinfo);
     } else if (is(frame->command, "ACK") || is(frame->command, "NACK")) {
-        event->id = value_of(pinfo->pool, frame, "id"); /* 1.2; before, message-id */
+        event->id = value_of(pinfo->pool, frame, "id"); /* 1.2 */
+        if (!event->id)
+            event->id = value_of(pinfo->pool, frame, "message-id");
         event->role = event->id ? WSX_APP_ANSWER : WSX_APP_ALONE;
         event->space = "ack";
     }
@@ -325,13 +342,15 @@ static void describe(struct wsx_app *app, packet_info *pinfo, const struct frame
         *c = g_ascii_tolower(*c);
     event->type = type;
     event->name = destination ? destination : transaction;
-    set_role(event, frame, pinfo);
     if (app->first_pass && (subscribes || is(frame->command, "MESSAGE"))) {
-        const struct subscription *from = follow_subscription(app, frame, id, destination);
+        const struct subscription *from = follow_subscription(app, frame, id, destination, pinfo);
         event->kept = from;
         if (from && !event->name)
             event->name = from->destination;
+    } else if (is(frame->command, "MESSAGE")) {
+        event->kept = wsx_app_kept(app);
     }
+    set_role(event, frame, pinfo);
     if (!event->id && !event->space)
         event->id = id ? id : value_of(pinfo->pool, frame, "id");
     event->length = (int)frame->whole;

@@ -24,7 +24,6 @@ import jsonlines  # noqa: E402
 import scripts  # noqa: E402
 import talk  # noqa: E402
 
-CAPTURES = HERE / "captures"
 SAMPLES = HERE.parents[1] / "sample-captures"
 SEPARATOR = "\x02"
 
@@ -155,6 +154,32 @@ def jsonrpc_kind(value):
 CHANNELS = {0: "stdin", 1: "stdout", 2: "stderr", 3: "error", 4: "resize", 255: "close"}
 
 
+def wamp_binary_kind(value):
+    """The first element of an array in MessagePack (0x9n) or CBOR (0x8n): a number under 128."""
+    if value[0] >> 4 == 9:
+        return WAMP_TYPES[value[1]]
+    return WAMP_TYPES[value[2] if value[1] == 0x18 else value[1]]
+
+
+PHOENIX_TYPES = {"phx_join": "join", "phx_leave": "leave", "phx_close": "close", "phx_error": "crash",
+                 "heartbeat": "heartbeat"}
+
+
+def phoenix_kind(value, direction):
+    if isinstance(value, bytes):
+        return {0: "push", 1: "reply", 2: "broadcast"}[value[0]]
+    old = isinstance(value, dict)
+    join, event, payload = (None if old else value[0], value["event"] if old else value[3],
+                            value["payload"] if old else value[4])
+    if event == "phx_reply":
+        return "error" if payload["status"] == "error" else "reply"
+    return PHOENIX_TYPES.get(event) or ("push" if direction == "c2s" or join else "broadcast")
+
+
+def cable_kind(value):
+    return value.get("command") or value.get("type") or "message"
+
+
 def devtools_kind(value):
     if "method" in value:
         return "command" if "id" in value else "event"
@@ -180,21 +205,28 @@ def jupyter_answers(values, _read):
                and value["parent_header"].get("msg_id") in asked for value in values)
 
 
-# capture: how the kind of a message is read from its value, and how many answer another. All of those
-# find their request.
-Recorded = collections.namedtuple("Recorded", "folder read answers")
+# capture: how the kind of a message is read from its value (directed: from value and direction), and how
+# many answer another. All of those find their request.
+Recorded = collections.namedtuple("Recorded", "folder read answers directed", defaults=(False,))
 RECORDED = {
     "proto_wamp": Recorded(SAMPLES, lambda value: WAMP_TYPES[value[0]], wamp_answers),
     "proto_ocpp": Recorded(SAMPLES, lambda value: OCPP_TYPES[value[0]], count_of("result", "error")),
     "proto_graphql": Recorded(SAMPLES, lambda value: value["type"],
                               count_of("connection_ack", "next", "complete", "error", "pong")),
     "proto_jsonrpc": Recorded(SAMPLES, jsonrpc_kind, count_of("result", "error")),
-    "graphql_old": Recorded(CAPTURES, lambda value: value["type"],
-                            count_of("connection_ack", "connection_error", "data", "complete",
-                                     "error")),
-    "jupyter": Recorded(CAPTURES, lambda value: value["header"]["msg_type"], jupyter_answers),
-    "kubernetes": Recorded(CAPTURES, lambda value: CHANNELS[value[0]], lambda values, read: 0),
-    "devtools": Recorded(CAPTURES, devtools_kind, count_of("result", "error")),
+    "proto_graphql_old": Recorded(SAMPLES, lambda value: value["type"],
+                                  count_of("connection_ack", "connection_error", "data", "complete",
+                                           "error")),
+    "proto_jupyter": Recorded(SAMPLES, lambda value: value["header"]["msg_type"], jupyter_answers),
+    "proto_kubernetes": Recorded(SAMPLES, lambda value: CHANNELS[value[0]],
+                                 lambda values, read: 0),
+    "proto_devtools": Recorded(SAMPLES, devtools_kind, count_of("result", "error")),
+    "proto_ocpp2": Recorded(SAMPLES, lambda value: OCPP_TYPES[value[0]],
+                            count_of("result", "error")),
+    "proto_wamp_binary": Recorded(SAMPLES, wamp_binary_kind, wamp_answers),
+    "proto_phoenix": Recorded(SAMPLES, lambda pair: phoenix_kind(*pair), count_of("reply", "error"), True),
+    "proto_actioncable": Recorded(SAMPLES, cable_kind,
+                                  count_of("confirm_subscription", "reject_subscription")),
 }
 
 
@@ -220,7 +252,7 @@ def run_truth(env, name):
     capture = one.folder / f"{name}.pcapng"
     items = [item for item in jsonlines.run(env, capture) if item["kind"] in ("text", "binary")]
     problems = differs_from_log(one.folder, name, items)
-    values = [value_of(item) for item in items]
+    values = [(value_of(item), item["dir"]) if one.directed else value_of(item) for item in items]
     wanted = collections.Counter(one.read(value) for value in values)
     links = ("wsx.app.answers", "jsonids.parent_in")
     packets = fields(env, capture, ("wsx.app.type", *links, "_ws.expert.message"))
