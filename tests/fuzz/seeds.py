@@ -1,15 +1,23 @@
 #!/usr/bin/env python3
-"""Write first inputs for the fuzz targets: small conversations in each target's own form.
+"""Write first inputs for the fuzz targets, in each target's own form: small invented conversations, and
+those of the sample captures.
 
-    seeds.py FOLDER     makes FOLDER/stream, inflate, utf8, handshake and plugin
+    seeds.py FOLDER     makes FOLDER/stream, inflate, utf8, handshake, plugin and apps
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
+import base64
+import json
 import pathlib
 import random
+import re
 import struct
 import sys
 import zlib
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS / "lib"))
+import wsxenv  # noqa: E402
 
 SEED = 6455
 CONVERSATIONS = 60
@@ -129,14 +137,136 @@ def utf8_seed(rng):
                    for _ in range(rng.randint(1, 40))).encode()
 
 
+# --- from captures ------------------------------------------------------------------------------
+
+CAPTURE_BYTES_MAX = 400_000
+INPUT_BYTES_MAX = 1500        # of one input: shorter ones are gone through more often
+MESSAGE_MAX = 700
+CONNECTIONS = 4               # of one capture
+
+
+def captures():
+    folders = (TESTS.parent / "sample-captures", TESTS / "apps2" / "captures", TESTS / "cases")
+    return [path for folder in folders for path in sorted(folder.rglob("*.pcap*"))
+            if path.stat().st_size <= CAPTURE_BYTES_MAX]
+
+
+def segments(env, path):
+    """{tcp.stream: [(direction, bytes)]} of a capture; a connection's first packet is the client's."""
+    fields = ["tcp.stream", "tcp.srcport", "tcp.payload"]
+    done = env.tshark(["-Y", "tcp", "-T", "fields", *[w for f in fields for w in ("-e", f)]], path)
+    streams, clients = {}, {}
+    for line in done.stdout.decode().splitlines():
+        stream, port, payload = line.split("\t")
+        client = clients.setdefault(stream, port)
+        if payload:
+            streams.setdefault(stream, []).append((int(port != client), bytes.fromhex(payload)))
+    return streams
+
+
+def in_pieces(steps):
+    """Inputs of bounded size, made of steps in order; the second half of a long one is not wanted."""
+    out = b""
+    for step in steps:
+        if len(out) + len(step) > INPUT_BYTES_MAX:
+            break
+        out += step
+    return out
+
+
+def plugin_input(rng, stream):
+    steps = [bytes([d]) + struct.pack("!H", len(data)) + data
+             for d, whole in stream for data in [whole[:1400]]]
+    return bytes([rng.randrange(256)]) + in_pieces(steps)
+
+
+def stream_input(stream):
+    """What follows the handshake; NULL when there is none in plain text."""
+    joined = b"".join(data for _, data in stream)
+    if b"Sec-WebSocket-Accept" not in joined:
+        return None
+    deflate = b"permessage-deflate" in joined
+    frames = [(d, data) for d, data in stream if not data.startswith((b"GET ", b"HTTP/1"))]
+    steps = [bytes([d, len(data)]) + data for d, whole in frames for data in [whole[:255]]]
+    return bytes([1 | deflate << 1 | 48, 0x77, 0, 0, 0, 0, 0, 0]) + in_pieces(steps)
+
+
+def offers():
+    """Rows of fuzz_apps.c: (path without its query, subprotocol or None)."""
+    source = (TESTS / "fuzz" / "fuzz_apps.c").read_text(encoding="utf-8")
+    body = source[source.index("} offers[] = {"):]
+    rows = re.findall(r'^    \{"([^"]*)", (NULL|"([^"]*)")\},$', body, re.M)
+    return [(path, token or None) for path, _, token in rows]
+
+
+def offer_of(connection, rows):
+    """The row that a connection fits best; the last one chooses by the bytes alone."""
+    token = connection.get("subprotocol")
+    uri = connection.get("uri", "")
+    for number, (_, offered) in enumerate(rows):
+        if token and offered == token:
+            return number
+    for number, (path, offered) in enumerate(rows):
+        head = path.split("?")[0].split("/")[1]
+        if not offered and head and f"/{head}" in uri:
+            return number
+    return len(rows) - 1
+
+
+def apps_inputs(env, rng, path, rows):
+    done = env.tshark(["-q", "-z", "websocket,messages"], path)
+    connections, messages = {}, {}
+    for line in done.stdout.decode("utf-8", "replace").splitlines():
+        item = json.loads(line)
+        if item["kind"] == "open":
+            connections[item["stream"]] = item
+        elif item["kind"] in ("text", "binary"):
+            data = item["text"].encode() if "text" in item else base64.b64decode(item["base64"])
+            says = (item["dir"] == "s2c") | (item["kind"] == "binary") << 1
+            messages.setdefault(item["stream"], []).append(
+                bytes([says]) + struct.pack("!H", len(data[:MESSAGE_MAX])) + data[:MESSAGE_MAX])
+    for stream in sorted(messages)[:CONNECTIONS]:
+        number = offer_of(connections.get(stream, {}), rows)
+        yield bytes([rng.randrange(256), number]) + in_pieces(messages[stream])
+        yield bytes([7, number]) + in_pieces(messages[stream][len(messages[stream]) // 2:])
+
+
+def from_captures(folder):
+    try:
+        env = wsxenv.shared()
+    except wsxenv.SetupError as error:
+        print(f"seeds.py: none from captures: {error}", file=sys.stderr)
+        return
+    rng, rows = random.Random(SEED), offers()
+    for path in captures():
+        for stream, data in sorted(segments(env, path).items())[:CONNECTIONS]:
+            (folder / "plugin" / f"{path.stem}-{stream}").write_bytes(plugin_input(rng, data))
+            made = stream_input(data)
+            if made:
+                (folder / "stream" / f"{path.stem}-{stream}").write_bytes(made)
+        if "cases" not in path.parts:
+            for number, made in enumerate(apps_inputs(env, rng, path, rows)):
+                (folder / "apps" / f"{path.stem}-{number}").write_bytes(made)
+
+
+def apps_seed(rng):
+    number = rng.randrange(len(offers()))
+    texts = [b'{"id":1,"method":"a","params":[]}', b'[1,"a",{}]', b"CONNECT\n\n\0", b'42["a",1]',
+             b'{"protocol":"json","version":1}\x1e', b'["1","1","a","b",{}]', b"\x00abc"]
+    steps = [bytes([rng.randrange(4)]) + struct.pack("!H", len(text)) + text
+             for text in rng.sample(texts, 3)]
+    return bytes([rng.randrange(256), number]) + b"".join(steps)
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     rng = random.Random(SEED)
     for name, make in (("stream", stream_seed), ("plugin", plugin_seed), ("utf8", utf8_seed),
-                       ("handshake", handshake_seed), ("inflate", inflate_seed)):
+                       ("handshake", handshake_seed), ("inflate", inflate_seed), ("apps", apps_seed)):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for i in range(CONVERSATIONS):
             (folder / name / f"seed-{i:02}").write_bytes(make(rng))
+    from_captures(folder)
 
 
 if __name__ == "__main__":

@@ -38,22 +38,22 @@ FILES = {
     "rules": TESTS / "cases/fr_unmasked_client/fr_unmasked_client.pcap",
     "bomb": TESTS / "cases/pmd_bomb_16m/pmd_bomb_16m.pcap",
 }
-# Each preference with another value, and a file that shows it.
+# Each preference with another value, its usual one, and a file that shows it.
 PREFERENCES = {
-    "websocket.enhanced:FALSE": "compressed",
-    "websocket.json_by_sight:FALSE": "json",
-    "websocket.limit_frame:0": "signalr",
-    "websocket.limit_message:0": "compressed",
-    "websocket.limit_inflated:1": "bomb",
-    "websocket.limit_total:0": "lost",
-    "websocket.frames_drawn:0": "plain",
-    "websocket.check_frames:FALSE": "rules",
-    "websocket.check_deflate:FALSE": "corrupt",
-    "websocket.over_http2:TRUE": "http2",
-    "tcp.analyze_sequence_numbers:FALSE": "lost",
-    "tcp.desegment_tcp_streams:FALSE": "signalr",
-    "tcp.relative_sequence_numbers:FALSE": "lost",
-    "http.desegment_headers:FALSE": "split",
+    "websocket.enhanced": ("FALSE", "TRUE", "compressed"),
+    "websocket.json_by_sight": ("FALSE", "TRUE", "json"),
+    "websocket.limit_frame": ("0", "256", "signalr"),
+    "websocket.limit_message": ("0", "256", "compressed"),
+    "websocket.limit_inflated": ("1", "64", "bomb"),
+    "websocket.limit_total": ("0", "1024", "lost"),
+    "websocket.frames_drawn": ("0", "5000", "plain"),
+    "websocket.check_frames": ("FALSE", "TRUE", "rules"),
+    "websocket.check_deflate": ("FALSE", "TRUE", "corrupt"),
+    "websocket.over_http2": ("TRUE", "FALSE", "http2"),
+    "tcp.analyze_sequence_numbers": ("FALSE", "TRUE", "lost"),
+    "tcp.desegment_tcp_streams": ("FALSE", "TRUE", "signalr"),
+    "tcp.relative_sequence_numbers": ("FALSE", "TRUE", "lost"),
+    "http.desegment_headers": ("FALSE", "TRUE", "split"),
 }
 # Protocols that are switched off, and a file that shows it.
 PROTOCOLS = {"websocket": "compressed", "http": "plain", "tcp": "plain", "http2": "http2",
@@ -142,19 +142,9 @@ def test_change(env, name, change, back):
     return problems
 
 
-def default_of(env, preference):
-    """NAME:VALUE of a preference as Wireshark has it."""
-    name = preference.partition(":")[0]
-    done = env.run(["tshark", "-G", "currentprefs"])
-    for line in done.stdout.decode("utf-8", "replace").splitlines():
-        key, colon, value = line.lstrip("#").partition(":")
-        if colon and key.strip() == name:
-            return f"{name}:{value.strip()}"
-    raise SessionError(f"no preference {name}")
-
-
-def test_preference(env, preference, name):
-    return test_change(env, name, ["set", preference], ["set", default_of(env, preference)])
+def test_preference(env, preference, changed, usual, name):
+    return test_change(env, name, ["set", f"{preference}:{changed}"],
+                       ["set", f"{preference}:{usual}"])
 
 
 def test_protocol(env, protocol, name):
@@ -218,8 +208,8 @@ def tests(env, quick=False):
     if not (wsxenv.build_dir() / "session").is_file():
         return []  # CMakeLists.txt says for which Wireshark it is built
     made = [("files", test_files, ()), ("taps", test_taps, ())]
-    made += [(preference.replace(":", "="), test_preference, (preference, name))
-             for preference, name in PREFERENCES.items()]
+    made += [(preference, test_preference, (preference, *rest))
+             for preference, rest in PREFERENCES.items()]
     made += [(f"off:{protocol}", test_protocol, (protocol, name))
              for protocol, name in PROTOCOLS.items()]
     if getattr(env, "sanitized", False):
