@@ -123,7 +123,7 @@ static void shake_hands(struct inside_flow *flow, unsigned number) {
 
 static unsigned offer_number(unsigned chosen) {
     const char *only = g_getenv("FUZZ_APPS_OFFER");
-    return (only ? (unsigned)atoi(only) : chosen) % G_N_ELEMENTS(offers);
+    return (only ? (unsigned)atoi(only) : chosen) % (unsigned)G_N_ELEMENTS(offers);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
