@@ -97,10 +97,20 @@ static const uint8_t *keep(const uint8_t *bytes, size_t length) {
     return wmem_memdup(wsx_store_scope(), bytes, length);
 }
 
-static void report_total(struct wsx_collecting *collecting) {
+/* Said behind the findings that the record has already, and once. */
+static void report_total(struct wsx_collecting *collecting, struct wsx_record *record) {
     struct wsx_finding_sink sink = {wsx_collect_finding, collecting};
-    wsx_report(&sink, WSX_RULE_MESSAGE_LIMIT, 0,
-               "the %u MiB that are kept of the whole file are used up", wsx_limit_total_mib);
+    collecting->findings = kept_of(record)->findings;
+    collecting->findings_end = &collecting->findings;
+    bool said = false;
+    while (*collecting->findings_end) {
+        said = said || (*collecting->findings_end)->rule == WSX_RULE_MESSAGE_LIMIT;
+        collecting->findings_end = wsx_finding_next(*collecting->findings_end);
+    }
+    if (!said)
+        wsx_report(&sink, WSX_RULE_MESSAGE_LIMIT, 0,
+                   "the %u MiB that are kept of the whole file are used up", wsx_limit_total_mib);
+    kept_of(record)->findings = wsx_collect_take(collecting);
 }
 
 /* ---- rules of a message: those of all its frames ---- */
@@ -206,13 +216,7 @@ static bool keep_message(struct wsx_kept_message *kept, packet_info *pinfo, bool
 static void drop_message(struct wsx_collecting *collecting, struct wsx_record *record,
                          struct wsx_kept_message *kept) {
     struct wsx_message *message = &kept->message;
-    /* behind those that the record has already */
-    collecting->findings = kept_of(record)->findings;
-    collecting->findings_end = &collecting->findings;
-    while (*collecting->findings_end)
-        collecting->findings_end = wsx_finding_next(*collecting->findings_end);
-    report_total(collecting);
-    kept_of(record)->findings = wsx_collect_take(collecting);
+    report_total(collecting, record);
     message->have = 0;
     message->bytes = (const uint8_t *)"";
     message->incomplete = true;
@@ -224,7 +228,11 @@ static void put_message(struct wsx_collecting *collecting, struct wsx_record *re
                         bool bytes_in_frame) {
     struct wsx_kept_message *kept = wmem_new0(wsx_store_scope(), struct wsx_kept_message);
     kept->message = *message;
-    if (!keep_message(kept, collecting->pinfo, wire_in_frame, bytes_in_frame))
+    /* the payload of a frame over several packets, which found no room */
+    const struct wsx_kept_frame *frame = record->kept ? record->kept->frame : NULL;
+    size_t due = bytes_in_frame ? message->have : wire_in_frame ? message->wire_have : 0;
+    bool dropped = frame && frame->have < due;
+    if (dropped || !keep_message(kept, collecting->pinfo, wire_in_frame, bytes_in_frame))
         drop_message(collecting, record, kept);
     keep_fragments(kept, collecting->session);
     kept_of(record)->message = kept;
@@ -248,7 +256,7 @@ static void put_frame(struct wsx_collecting *collecting, struct wsx_record *reco
                                     .unfinished = frame->unfinished};
     kept->payload = keep(event->payload, frame->have);
     if (!kept->payload) {
-        report_total(collecting);
+        report_total(collecting, record);
         kept->over_limit = true;
         kept->have = 0;
         kept->payload = (const uint8_t *)"";

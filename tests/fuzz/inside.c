@@ -231,15 +231,16 @@ static void later_passes(void) {
         dissect_one(&packets[i], &packets[i].frame, i & 1, true, true);
 }
 
-static void set_preferences(bool other) {
+/* limited: a bit for each limit that is at its smallest. */
+static void set_preferences(unsigned limited) {
     module_t *module = prefs_find_module("websocket");
-    static const char *const limits[] = {"limit_frame", "limit_message", "limit_inflated",
-                                         "limit_total"};
-    static const unsigned usual[] = {256, 256, 64, 1024};
+    static const char *const limits[] = {"limit_total", "limit_frame", "limit_message",
+                                         "limit_inflated"};
+    static const unsigned usual[] = {1024, 256, 256, 64};
     for (unsigned i = 0; i < array_length(limits); i++) {
         pref_t *preference = prefs_find_preference(module, limits[i]);
         FUZZ_CHECK(preference != NULL);
-        prefs_set_uint_value(preference, other ? (i == 2 ? 1 : 0) : usual[i], pref_current);
+        prefs_set_uint_value(preference, limited >> i & 1 ? 0 : usual[i], pref_current);
     }
 }
 
@@ -247,10 +248,10 @@ static void set_preferences(bool other) {
 
 void inside_begin(struct inside_flow *flow, unsigned how) {
     static const struct packet_provider_funcs provider = {.get_frame_ts = time_of};
-    static bool was_other;
-    bool other = how & WALK_OTHER_PREFERENCES;
-    if (other != was_other)
-        set_preferences(was_other = other);
+    static unsigned limits_before;
+    unsigned limits = how / WALK_LIMITS;
+    if (limits != limits_before)
+        set_preferences(limits_before = limits);
     if (inputs++ % INPUTS_A_FILE == 0) {
         if (session)
             epan_free(session);

@@ -34,7 +34,7 @@ enum {
     WALK_TREE = 2,       /* and a tree */
     WALK_AGAIN = 4,      /* there are later passes */
     WALK_SAME_FRAME = 8, /* all frame_data at one address, as in a one-pass tshark */
-    WALK_OTHER_PREFERENCES = 16,
+    WALK_LIMITS = 16,    /* from this bit on: limit_total, _frame, _message, _inflated are 0 */
 };
 
 struct inside_flow {

@@ -18,6 +18,7 @@ KEY = b"\x37\xfa\x21\x3d"
 DEFLATE = b"Sec-WebSocket-Extensions: permessage-deflate"
 SEGMENT_MAX = 65000  # bytes of a segment that still fit into an IPv4 packet
 LAST = b"the last message"
+SPLIT_TEXT = b"split "
 
 
 def opened(deflate=False, mss=SEGMENT_MAX, request=(), response=()):
@@ -210,6 +211,18 @@ def payload_throws(path, _size):
     closed(talk, path)
 
 
+def frames_split(path, count):
+    """Messages in frames that lie in two segments each."""
+    talk = opened()
+    for number in range(count):
+        data = frame(1, SPLIT_TEXT * 50)
+        talk.server(data[:200])
+        talk.server(data[200:])
+        talk.client(frame(1, SPLIT_TEXT * (number % 3 * 20), KEY)[:4])
+        talk.client(frame(1, SPLIT_TEXT * (number % 3 * 20), KEY)[4:])
+    closed(talk, path)
+
+
 def pong_earlier(path, _size):
     """A Pong whose time stamp lies before its Ping's."""
     talk = opened()
@@ -247,6 +260,7 @@ BUILDERS = {
     "search_traps": (search_traps, 60, 1_000),
     "late_segments": (late_segments, 3_000, 30_000),
     "early_segments": (early_segments, 5_000, 100_000),
+    "frames_split": (frames_split, 100, 20_000),
     "fin_before": (fin_before, 1, 1),
     "payload_throws": (payload_throws, 1, 1),
     "pong_earlier": (pong_earlier, 1, 1),

@@ -74,9 +74,33 @@ def check_items(name, items, full=False, passes=1):
     rule = RULES.get(name) or (RULES_FULL.get(name) if full and passes == 2 else None)
     if rule and not any(rule in item.get("rules", ()) for item in items):
         problems.append(f"no finding {rule}")
+    return problems + check_texts(items)
+
+
+def check_texts(items):
+    """What must hold whatever limit was hit."""
+    problems = []
     if any(item.get("missing", 0) > MISSING_MAX for item in items):
         problems.append("a gap that can't be")
+    for item in items:
+        text = item.get("text")
+        if text is None or text == LAST:
+            continue
+        if name_of_text(text) is None:
+            problems.append(f"a text that nobody sent: {text[:80]!r}")
+            break
     return problems
+
+
+def name_of_text(text):
+    """Which of the captures' texts this is the beginning of."""
+    for name, unit in (("frames_split", captures.SPLIT_TEXT.decode()), ("fragments", "abc"),
+                       ("connections", "hello")):
+        if name == "fragments" and set(text) <= set(unit):
+            return name
+        if (unit * (len(text) // len(unit) + 1)).startswith(text):
+            return name
+    return None
 
 
 def test(env, name, full=False, ways=tuple(WAYS), report=None):
@@ -111,7 +135,7 @@ def test(env, name, full=False, ways=tuple(WAYS), report=None):
 def test_preference(env, preference, value):
     """A limit at its smallest or largest value: no crash, and what it does not limit is right."""
     problems = []
-    for name in ("bomb", "fragments", "length_huge"):
+    for name in ("bomb", "fragments", "length_huge", "frames_split"):
         path = env.new_path(".pcap")
         build, size, _ = captures.BUILDERS[name]
         build(path, min(size, 2000) if name != "bomb" else 70)
@@ -122,7 +146,9 @@ def test_preference(env, preference, value):
             problems += [f"{name}: {text}"
                          for text in judged.complaints(result, QUICK_SECONDS * judged.patience(env))]
             outputs.append(result.stdout)
-            ends = [item for item in jsonlines.parse(result.stdout) if item["kind"] == "end"]
+            items = jsonlines.parse(result.stdout)
+            problems += [f"{name}: {text}" for text in check_texts(items)]
+            ends = [item for item in items if item["kind"] == "end"]
             if result.rc == 0 and (len(ends) != 1 or ends[0].get("cause") != "fin"):
                 problems.append(f"{name}: the connection's end is not there")
         # what later passes may keep is a limit of its own
