@@ -51,14 +51,12 @@ typedef gboolean wsx_bool;
 #define WSX_REGISTER_CONVERSATION_FILTER(proto, name, valid, build)                                \
     register_conversation_filter(proto, name, valid, build, NULL)
 #define WSX_CONVERSATION_FILTER_ARGUMENTS packet_info *pinfo, void *user _U_
-#define WSX_MENU_SEPARATOR "//"
 #else
 #define WSX_REGISTER_FOLLOW(proto, tap, conv, index, address, port, handler, count)                \
     register_follow_stream(proto, tap, conv, index, address, port, handler)
 #define WSX_REGISTER_CONVERSATION_FILTER(proto, name, valid, build)                                \
     register_conversation_filter(proto, name, valid, build)
 #define WSX_CONVERSATION_FILTER_ARGUMENTS packet_info *pinfo
-#define WSX_MENU_SEPARATOR "/"
 #endif
 /* tshark's follow has no mode utf-8. */
 #define WSX_FOLLOW_LACKS_UTF8 (WSX_VERSION < 404)

@@ -680,6 +680,8 @@ void wsx_state_at_eof(void (*visit)(const struct wsx_item *item, packet_info *pi
             session->at_eof = true;
         }
         pinfo.num = session->last_packet;
+        pinfo.abs_ts.secs = (time_t)(session->last_time / 1000000000);
+        pinfo.abs_ts.nsecs = (int)(session->last_time % 1000000000);
         for (uint32_t r = 0; r < session->eof_count; r++) {
             item_of(record_at(session->eof_first + r), NULL, &pinfo, &item);
             visit(&item, &pinfo, data);

@@ -2,7 +2,7 @@
  * connections.c - `-z websocket,connections[,FILTER]` and Statistics > WebSocket Connections: one
  * row a connection, in the order of their starts. Reads items; keeps sums for each connection.
  *
- * Start and duration are in seconds, round trips in milliseconds; c2s is client to server.
+ * c2s is client to server, s2c server to client.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -43,7 +43,7 @@ static const struct {
     const char *title;
 } kinds[COLUMN_COUNT] = {
     [COLUMN_STREAM] = {TABLE_ITEM_UINT, "Stream"},
-    [COLUMN_START] = {TABLE_ITEM_FLOAT, "Start"},
+    [COLUMN_START] = {TABLE_ITEM_FLOAT, "Start (s)"},
     [COLUMN_CLIENT] = {TABLE_ITEM_STRING, "Client"},
     [COLUMN_SERVER] = {TABLE_ITEM_STRING, "Server"},
     [COLUMN_URI] = {TABLE_ITEM_STRING, "URI"},
@@ -54,12 +54,12 @@ static const struct {
     [COLUMN_MESSAGES_S2C] = {TABLE_ITEM_UINT, "Messages s2c"},
     [COLUMN_BYTES_S2C] = {TABLE_ITEM_UINT, "Bytes s2c"},
     [COLUMN_COMPRESSION] = {TABLE_ITEM_STRING, "Compression"},
-    [COLUMN_PING_MIN] = {TABLE_ITEM_STRING, "Ping min"},
-    [COLUMN_PING_AVG] = {TABLE_ITEM_STRING, "Ping avg"},
-    [COLUMN_PING_MAX] = {TABLE_ITEM_STRING, "Ping max"},
+    [COLUMN_PING_MIN] = {TABLE_ITEM_STRING, "Ping min (ms)"},
+    [COLUMN_PING_AVG] = {TABLE_ITEM_STRING, "Ping avg (ms)"},
+    [COLUMN_PING_MAX] = {TABLE_ITEM_STRING, "Ping max (ms)"},
     [COLUMN_CLOSE] = {TABLE_ITEM_STRING, "Close"},
     [COLUMN_END] = {TABLE_ITEM_STRING, "End"},
-    [COLUMN_DURATION] = {TABLE_ITEM_FLOAT, "Duration"},
+    [COLUMN_DURATION] = {TABLE_ITEM_FLOAT, "Duration (s)"},
     [COLUMN_FINDINGS] = {TABLE_ITEM_UINT, "Findings"},
 };
 
@@ -199,10 +199,10 @@ static char *milliseconds(const struct sums *sums, int64_t ns) {
 }
 
 static char *compression(const struct sums *sums) {
+    double length = (double)sums->inflated, wire = (double)sums->wire;
     if (sums->inflated)
-        return g_strdup_printf("%.1f%% saved", 100.0 *
-                                                   ((double)sums->inflated - (double)sums->wire) /
-                                                   (double)sums->inflated);
+        return wire > length ? g_strdup_printf("%.1f%% added", 100.0 * (wire - length) / length)
+                             : g_strdup_printf("%.1f%% saved", 100.0 * (length - wire) / length);
     return g_strdup(sums->session->deflate ? "not used" : "");
 }
 
@@ -378,7 +378,8 @@ static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_
 /* ---- registration ---- */
 
 static void on_init(stat_tap_table_ui *ui) {
-    static const char title[] = "WebSocket connections (times in s, Ping round trips in ms)";
+    static const char title[] =
+        "WebSocket connections (c2s: client to server, s2c: server to client)";
     static bool called;
     stat_tap_table *table = stat_tap_find_table(ui, title);
     several_tables = called;
@@ -395,6 +396,12 @@ static void see_filter(const char *argument _U_, const char **filter, char **err
     filtered = *filter && **filter;
 }
 
+/* A window makes a column as wide as its title, and then draws the arrow of a sorted column over
+ * it. For ever. */
+static const char *with_room(const char *title, bool left) {
+    return g_strdup_printf(left ? "%s    " : "    %s", title);
+}
+
 void wsx_tap_connections_register(void) {
     static stat_tap_table_ui ui = {.group = REGISTER_PACKET_STAT_GROUP_UNSORTED,
                                    .title = "WebSocket Connections",
@@ -407,14 +414,15 @@ void wsx_tap_connections_register(void) {
                                    .stat_filter_check_cb = see_filter,
                                    .nfields = COLUMN_COUNT,
                                    .fields = columns};
+    bool window = g_strcmp0(g_get_prgname(), "wireshark") == 0;
     row_hints = g_hash_table_new(g_direct_hash, g_direct_equal);
     for (unsigned i = 0; i < COLUMN_COUNT; i++)
-        columns[i] =
-            (stat_tap_table_item){.type = kinds[i].type,
-                                  .align = is_left(i) ? TAP_ALIGN_LEFT : TAP_ALIGN_RIGHT,
-                                  .column_name = kinds[i].title,
-                                  .field_format = kinds[i].type == TABLE_ITEM_UINT    ? "%u"
-                                                  : kinds[i].type == TABLE_ITEM_FLOAT ? "%.6f"
-                                                                                      : "%s"};
+        columns[i] = (stat_tap_table_item){
+            .type = kinds[i].type,
+            .align = is_left(i) ? TAP_ALIGN_LEFT : TAP_ALIGN_RIGHT,
+            .column_name = window ? with_room(kinds[i].title, is_left(i)) : kinds[i].title,
+            .field_format = kinds[i].type == TABLE_ITEM_UINT    ? "%u"
+                            : kinds[i].type == TABLE_ITEM_FLOAT ? "%.6f"
+                                                                : "%s"};
     register_stat_tap_table_ui(&ui);
 }

@@ -104,7 +104,9 @@ static void ends_free(void *data) {
     g_free(ends);
 }
 
-/* The packet's addresses are the connection's; which is whose, its port tells. */
+/* The packet's addresses are the connection's; which is whose, its port tells. tshark prints ports
+ * in the tables of TCP, UDP and SCTP alone: there they are part of the name, or connections of the
+ * same two hosts could not be told apart. */
 static struct ends ends_of(const packet_info *pinfo, const struct wsx_session *session,
                            const struct wsx_item *item) {
     bool from_client = wsx_taps_from_client(pinfo, session, item);
@@ -112,6 +114,11 @@ static struct ends ends_of(const packet_info *pinfo, const struct wsx_session *s
                         .server_port = from_client ? pinfo->destport : pinfo->srcport,
                         .relative = pinfo->rel_ts,
                         .absolute = pinfo->abs_ts};
+    if (wsx_taps_draw_once()) {
+        set_address(&ends.client, AT_STRINGZ, (int)strlen(session->client) + 1, session->client);
+        set_address(&ends.server, AT_STRINGZ, (int)strlen(session->server) + 1, session->server);
+        return ends;
+    }
     copy_address_shallow(&ends.client, from_client ? &pinfo->src : &pinfo->dst);
     copy_address_shallow(&ends.server, from_client ? &pinfo->dst : &pinfo->src);
     return ends;

@@ -50,16 +50,22 @@ static bool is_arrow(const struct wsx_item *item) {
     return item->message || (item->kind == WSX_KIND_FRAME && item->item != WSX_ITEM_FRAGMENT);
 }
 
+/* The Info column's words, without its arrow: the graph draws one, to the left where the server has
+ * the first column. */
+static const char *words_of(const struct wsx_item *item, packet_info *pinfo) {
+    const char *text = wsx_info(item, pinfo), *space = strchr(text, ' ');
+    return space ? space + 1 : text;
+}
+
 static void add(struct wsx_sequence *sequence, const struct wsx_item *item, packet_info *pinfo) {
     struct wsx_sequence_item *arrow = sequence_analysis_create_sai_with_addresses(pinfo, sequence);
     if (!arrow)
         return;
     set_ends(arrow, item->session, item->direction, pinfo);
     arrow->frame_number = item->packet;
-    arrow->frame_label = g_strdup(wsx_info(item, pinfo));
+    arrow->frame_label = g_strdup(words_of(item, pinfo));
     /* the label is cut to the width between the columns, the comment is not */
-    arrow->comment =
-        g_strdup_printf("WebSocket stream %u: %s", item->session->number, arrow->frame_label);
+    arrow->comment = g_strdup_printf("Stream %u: %s", item->session->number, arrow->frame_label);
     arrow->conv_num = (uint16_t)item->session->number;
     arrow->line_style = 1;
     arrow->display = TRUE;

@@ -273,8 +273,7 @@ static void write_note(struct writer *writer, const struct wsx_item *item, int64
 static void write_end(struct writer *writer, const struct wsx_session *session) {
     gpointer number = GUINT_TO_POINTER(session->number + 1);
     struct rule_list rules = {0};
-    if (!g_hash_table_contains(writer->opened, number) ||
-        !g_hash_table_add(writer->ended, number))
+    if (!g_hash_table_contains(writer->opened, number) || !g_hash_table_add(writer->ended, number))
         return;
     begin(writer, "end", session, session->end_packet, session->end_time);
     put_text(writer->line, "cause", wsx_cause_name(session->cause));
@@ -299,12 +298,7 @@ static void write_item(struct writer *writer, const struct wsx_item *item, packe
 /* ---- the tap ---- */
 
 static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_t *edt _U_,
-                                   const void *queued
-#if WSX_VERSION >= 400
-                                   ,
-                                   tap_flags_t flags _U_
-#endif
-) {
+                                   const void *queued, tap_flags_t flags _U_) {
     struct writer *writer = data;
     const struct wsx_packet *packet = queued;
     wsx_state_tap_ran();
@@ -321,9 +315,9 @@ static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_
 
 static void at_eof(const struct wsx_item *item, packet_info *pinfo, void *data) {
     struct writer *writer = data;
-    bool listed = !writer->filtered ||
-                  g_hash_table_contains(writer->opened,
-                                        GUINT_TO_POINTER(item->session->number + 1));
+    bool listed =
+        !writer->filtered ||
+        g_hash_table_contains(writer->opened, GUINT_TO_POINTER(item->session->number + 1));
     if (listed && (!writer->filtered || item->kind == WSX_KIND_END))
         write_item(writer, item, pinfo, item->session->last_time);
 }

@@ -250,6 +250,6 @@ static void on_init(stats_tree *st) {
 static void on_cleanup(stats_tree *st) { g_hash_table_remove(overviews, st); }
 
 void wsx_tap_tree_register(void) {
-    stats_tree_register_plugin("websocket", "websocket", "WebSocket" WSX_MENU_SEPARATOR "Overview",
-                               0, on_packet, on_init, on_cleanup);
+    stats_tree_register_plugin("websocket", "websocket", "WebSocket Overview", 0, on_packet,
+                               on_init, on_cleanup);
 }

@@ -192,8 +192,8 @@ def judge_connections(truth, text, findings, problems):
                 ("End", truth.ends[stream]),
                 *((f"Messages {d}", str(truth.messages[stream, d])) for d in DIRECTIONS),
                 *((f"Bytes {d}", str(truth.bytes[stream, d])) for d in DIRECTIONS),
-                ("Ping min", f"{rtts[0] * 1000:.3f}" if rtts else ""),
-                ("Ping max", f"{rtts[-1] * 1000:.3f}" if rtts else "")):
+                ("Ping min (ms)", f"{rtts[0] * 1000:.3f}" if rtts else ""),
+                ("Ping max (ms)", f"{rtts[-1] * 1000:.3f}" if rtts else "")):
             differs(problems, f"connections: {column} of {stream}", expected, row[column])
         uri = opened.get("uri", "")
         if row["URI"] != uri and not (row["URI"].endswith("…") and uri.startswith(row["URI"][:-1])):

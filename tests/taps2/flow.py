@@ -11,7 +11,7 @@ import jsonlines
 import run_cases
 
 NAMES = ("many", "lost", "proto_graphql", "pmd_takeover", "ws_plain_close")
-COMMENT = re.compile(r"WebSocket stream (\d+): (.*)$", re.DOTALL)
+COMMENT = re.compile(r"Stream (\d+): (.*)$", re.DOTALL)
 ARROWS = {"text", "binary", "frame", "ping", "pong", "close"}
 
 
@@ -52,7 +52,7 @@ def graph_test(env, path):
             problems.append(f"comment {arrow['c']}")
             continue
         stream, label = int(found[1]), found[2]
-        c2s = label.startswith("\u2192")
+        c2s = arrow["pn"] == ports[stream]
         directions[stream, "c2s" if c2s else "s2c"] += 1
         if arrow["pn"] != (ports[stream] if c2s else ports[stream][::-1]):
             problems.append(f"ports {arrow['pn']} of {label}")
