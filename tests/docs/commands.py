@@ -73,6 +73,23 @@ def special(command):
     return next((function for pattern, function in SPECIAL if re.fullmatch(pattern, command)), None)
 
 
+# Programs that a command may need and the tests do not demand: without them the command is left out.
+OPTIONAL = ("parallel", "jq", "duckdb")
+
+
+def duckdb_folder():
+    """The folder whose node_modules has @duckdb/node-api, or None."""
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    folder = pathlib.Path(os.environ.get("WSX_DUCKDB") or cache / "wsx-duckdb")
+    there = shutil.which("node") and (folder / "node_modules/@duckdb/node-api").is_dir()
+    return folder if there else None
+
+
+def lacking(command):
+    return [name for name in OPTIONAL if re.search(rf"(^|[|;&] ?){name} ", command)
+            and not (duckdb_folder() if name == "duckdb" else shutil.which(name))]
+
+
 # --- the sealed folder --------------------------------------------------------------------------
 
 
@@ -88,6 +105,9 @@ class Folder:
         for name in ("build", "home"):
             (self.path / name).mkdir()
         shutil.copyfile(env.plugin, self.path / "build" / "wsx.so")
+        (self.path / "docs").mkdir()
+        for path in (ROOT / "docs").glob("*.*"):
+            shutil.copyfile(path, self.path / "docs" / path.name)
         self.open(self.path)
 
     def open(self, top):
@@ -96,6 +116,20 @@ class Folder:
             if self.env.root:
                 os.chown(path, wsxenv.NOBODY, wsxenv.NOBODY)
 
+    def duckdb(self):
+        """A program `duckdb` in home/bin. What it runs may lie where only root may look."""
+        folder, program = duckdb_folder(), self.path / "home" / "bin" / "duckdb"
+        if program.exists():
+            return
+        shutil.copytree(folder / "node_modules", self.path / "duckdb" / "node_modules")
+        shutil.copyfile(ROOT / "tests" / "docs" / "duckdb.mjs", self.path / "duckdb" / "duckdb.mjs")
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\nWSX_DUCKDB='{self.path}/duckdb' exec node "
+                           f"'{self.path}/duckdb/duckdb.mjs' \"$@\"\n")
+        program.chmod(0o755)
+        self.open(self.path / "duckdb")
+        self.open(program.parent)
+
     def run(self, command):
         for name in set(re.findall(r"tests/cases/[\w.-]+/[\w.-]+", command)):
             target = self.path / name
@@ -103,11 +137,14 @@ class Folder:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / name, target)
                 self.open(self.path / "tests")
+        if re.match("duckdb ", command):
+            self.duckdb()
         # A plugin in the personal folder is looked for where it was just put, and nowhere else.
         plugins = self.path / "none" if (self.path / "home" / ".local").exists() else None
         place = f"export WIRESHARK_PLUGIN_DIR={plugins}; " if plugins else ""
         return self.env.run(["bash", "-c", f"set -o pipefail; cd '{self.path}'; "
-                             f"export HOME='{self.path}/home'; {place}{command}"])
+                             f"export HOME='{self.path}/home' PATH='{self.path}/home/bin:'\"$PATH\"; "
+                             f"{place}{command}"])
 
     def close(self):
         shutil.rmtree(self.path, ignore_errors=True)
@@ -135,6 +172,10 @@ def run_block(folder, kind, body):
         if function:
             yield command, expected, expected, function(folder.env, command) or []
             continue
+        if lacking(command):
+            print(f"left out, no {' and no '.join(lacking(command))}: $ {command[:100]}")
+            yield command, expected, expected, []
+            continue
         done = folder.run(command)
         got = done.stdout.decode("utf-8", "replace").rstrip("\n").split("\n")
         problems = []
@@ -146,7 +187,8 @@ def run_block(folder, kind, body):
             problems = ["prints other lines than the page says (tests/docs/commands.py --write):"]
             problems += [f"- {e}" for e in expected if e not in got]
             problems += [f"+ {g}" for g in got if g not in expected]
-        elif expected is None and not any(got) and re.match(r"tshark|\./", command):
+        elif (expected is None and not any(got) and re.match(r"tshark|\./", command)
+              and not re.search(r">\S+$", command)):
             problems = ["prints nothing"]
         yield command, expected, got, problems
 

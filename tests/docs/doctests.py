@@ -12,12 +12,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent / "lib"))
 import commands  # noqa: E402
+import elastic  # noqa: E402
 import install  # noqa: E402
 import links  # noqa: E402
 import pages  # noqa: E402
 import schema  # noqa: E402
 
-MODULES = (pages, links, schema, install, commands)
+MODULES = (pages, links, schema, elastic, install, commands)
 
 
 def tests(env, quick=False):

@@ -8,6 +8,7 @@
     docs/fields.md       `tshark -G fields` with wsx, less those without
     docs/preferences.md  `tshark -G currentprefs` likewise
     docs/taps.md         `tshark -z help` likewise, with the texts of taps.py
+    docs/elasticsearch.template.json   from the list of fields too, see elastic.py
 
 A case named in rules.md stays as long as it shows the rule: a new case changes no page. In fields.md the version
 that first had a field stays; a new field gets the version that CMakeLists.txt has.
@@ -24,6 +25,7 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 sys.path.insert(0, str(ROOT / "tests"))
 sys.path.insert(0, str(HERE))
+import elastic  # noqa: E402
 import run_cases  # noqa: E402
 import taps  # noqa: E402
 import wsxenv  # noqa: E402
@@ -43,7 +45,7 @@ SCOPES = {
     "STREAM": ("The capture itself", None),
     "HTTP2": ("WebSocket over HTTP/2", "websocket.check_handshake"),
 }
-Field = collections.namedtuple("Field", "title name type protocol meaning")
+Field = collections.namedtuple("Field", "title name type protocol meaning base")
 Preference = collections.namedtuple("Preference", "name default values meaning")
 
 
@@ -133,7 +135,8 @@ def fields_of(text):
             protocols[part[2]] = part[1]
         elif part[0] == "F" and ".expert." not in part[2]:
             fields.setdefault(part[2], Field(part[1], part[2], part[3], part[4],
-                                             part[7] if len(part) > 7 else ""))
+                                             part[7] if len(part) > 7 else "",
+                                             part[5] if len(part) > 5 else ""))
     return fields, protocols
 
 
@@ -206,6 +209,11 @@ personal configuration (Help > About Wireshark > Folders).
 # --- comparing ----------------------------------------------------------------------------------
 
 
+def elastic_page(env):
+    ours, _ = fields_of(glossary(env, "fields"))
+    return elastic.template({f.name: (f.type, f.base) for f in ours.values()})
+
+
 def pages(env, fill=False):
     def old(name):
         path = DOCS / name
@@ -215,6 +223,9 @@ def pages(env, fill=False):
     yield "fields.md", lambda: field_page(env, old("fields.md"))
     yield "preferences.md", lambda: preference_page(env)
     yield "taps.md", lambda: taps.page(env, NOTE, table)
+    # It holds Wireshark's own fields too, which differ between releases.
+    if env.version == WRITTEN_WITH:
+        yield elastic.NAME, lambda: elastic_page(env)
 
 
 def own_part(page):

@@ -125,7 +125,17 @@ def foreign_test():
     return refusals_test()
 
 
+def sql_test():
+    """docs/messages.sql has the schema's keys as columns."""
+    text = (PATH.parent / "messages.sql").read_text(encoding="utf-8")
+    columns = set(re.findall(r"(\w+): '", text))
+    keys = {key for part in load()["$defs"].values() if "kind" in part.get("properties", {})
+            for key in part["properties"]}
+    return [f"only in one of both: {', '.join(sorted(columns ^ keys))}"] if columns != keys else []
+
+
 def tests(env, quick=False):
+    yield "docs:schema:sql", sql_test
     yield "docs:schema:refusals", refusals_test
     try:
         import jsonschema  # noqa: F401
