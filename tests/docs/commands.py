@@ -5,7 +5,7 @@
     commands.py --write [PAGE...]   write what they print now into the pages: read the difference
 
 In a block marked `console`, what follows a line "$ COMMAND" is what the command prints, word for word. In a
-block marked `sh`, every line is a command that must succeed; a tshark command must print something. The blocks of
+block marked `sh`, every line is a command that must succeed, as a block marked `python`; a tshark command must print something. The blocks of
 a page of docs share a folder and build on each other; elsewhere each has its own. Commands run as an ordinary
 user in a folder that holds copies of sample-captures and of the captures of tests/cases that they name.
 What builds and installs runs where SPECIAL says. With another release of Wireshark than the pages were
@@ -29,7 +29,7 @@ import pages as reference  # noqa: E402
 import wsxenv  # noqa: E402
 
 PAGES = ("README.md", "CONTRIBUTING.md", "sample-captures/README.md", "docs/*.md")
-BLOCK = re.compile(r"^```(console|sh)\n(.*?)^```$", re.M | re.S)
+BLOCK = re.compile(r"^```(console|sh|python)\n(.*?)^```$", re.M | re.S)
 SHOWN_LINES = 20
 TRY_SECONDS = 300
 # Two builds at a time in one folder would write over each other.
@@ -152,6 +152,8 @@ class Folder:
 
 def commands_of(kind, body):
     """[(command, lines that it prints or None)]."""
+    if kind == "python":
+        return [(f"python3 - <<'END'\n{body}END", None)]
     body = body.replace("\\\n", "\\\0")
     found = []
     for line in body.splitlines():

@@ -24,8 +24,8 @@ TEXTS = {
         "websocket,tree", "Statistics > WebSocket > Overview", "Counts and sizes by direction, opcode, close code and rule; "
         "compression; Ping times", "proto_graphql"),
     "websocket,srt": (
-        "websocket,srt", "Statistics > Service Response Time", "Times of handshakes, Pings, Closes, and of requests of application "
-        "protocols: how often, shortest, longest, mean", "proto_graphql"),
+        "websocket,srt", "Statistics > Service Response Time", "Times of handshakes, Pings and Closes: how often, shortest, longest, "
+        "mean; those of requests of application protocols are in `wsx.app.time`", "proto_graphql"),
     "websocket,har": (
         "websocket,har,FILE", "", "An HTTP Archive 1.2 for a browser's network panel, messages in `_webSocketMessages` "
         "([guide](har.md))", "proto_jsonrpc"),
@@ -73,7 +73,7 @@ file once. tshark's exit status does not depend on what they find.
 """]
     rows = [(f"`{call}`", text + ".", menu) for call, menu, text, _ in TEXTS.values()]
     parts += [table(("call", "gives", "in Wireshark"), rows), """Analyze > Conversation Filter > WebSocket makes a filter of a packet's connection, and File > Export PDUs to
-File offers the clear messages as a capture (`tshark -U` does so too). Tried on samples:
+File offers the clear messages as a capture (`tshark -U WebSocket -w FILE` does so too). Tried on samples:
 """, "```sh"]
     for name, (call, _, _, capture) in TEXTS.items():
         call = call.partition("[")[0].replace("MODE", "ascii").replace(",N", ",0")
