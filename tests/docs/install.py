@@ -87,7 +87,7 @@ def user_test(env):
     if any(machine.personal.iterdir()):
         problems.append("removing leaves files")
     other = machine.put(machine.personal, "wsx-old.so")
-    judge(problems, "another name", machine.install("user"), 0, "a second copy", other, "starting")
+    judge(problems, "another name", machine.install("user"), 0, "a second copy", other, "instead")
     system = machine.put(machine.system)
     judge(problems, "for all users too", machine.install("user"), 1, system)
     machine.close()
