@@ -61,7 +61,47 @@ def picture_test():
     return [] if size <= PICTURE_BYTES_MAX else [f"docs/wireshark.png has {size} bytes"]
 
 
+def versions_test():
+    """docs/versions.md has the versions that tests/matrix/run knows, and tells of what later ones alone can."""
+    page = (ROOT / "docs" / "versions.md").read_text(encoding="utf-8")
+    known = re.findall(r"^    (\d\.\d)\) releases", (ROOT / "tests/matrix/run").read_text(), re.M)
+    told = re.findall(r"^\| (\d\.\d) \| Debian", page, re.M)
+    return [] if known == told and known else [f"tests/matrix/run knows {known}, docs/versions.md {told}"]
+
+
+class Words:
+    """What the pages may name: fields, protocols, preferences, rules."""
+
+    def __init__(self, env):
+        run = lambda what: env.run(["tshark", "-G", what]).stdout.decode("utf-8", "replace")
+        self.fields = {line.split("\t")[2] for line in run("fields").splitlines() if "\t" in line}
+        self.preferences = set(re.findall(r"^#?([\w.]+):", run("currentprefs"), re.M))
+        self.rules = set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)+)"',
+                                    (ROOT / "plugin/core/rules.def").read_text(encoding="utf-8")))
+
+
+def words_test(env, path):
+    """Each field, preference and rule in a code span is there, and each filter can be compiled."""
+    words, problems = Words(env), []
+    spans = set(re.findall(r"`(!?websocket\.[^`\n]*)`", path.read_text(encoding="utf-8")))
+    for span in sorted(spans):
+        name = re.match(r"!?([\w.]*[\w])", span)[1]
+        if re.fullmatch(r"[\w.]+[.*]+", span):
+            continue   # a group of fields
+        if re.fullmatch(r"[\w.]+(:[A-Z]+)?", span):
+            if name not in words.fields | words.preferences:
+                problems.append(f"no field or preference {name}")
+            continue
+        problems += [f"no rule {rule}" for rule in re.findall(r'websocket\.rule == "([^"]*)"', span)
+                     if rule not in words.rules]
+        done = env.tshark(["-c", "1", "-Y", span], ROOT / "tests/cases/hs_ok/hs_ok.pcap")
+        if done.rc:
+            problems.append(f"{span}: {done.stderr.decode()[:200]}")
+    return problems
+
+
 def tests(env, quick=False):
+    yield "docs:links:versions", versions_test
     rows = re.findall(r"^\| `(\w+)` \|.*\| `([^`]+)` \|$",
                       (ROOT / "sample-captures" / "README.md").read_text(encoding="utf-8"), re.M)
     # Wireshark 4.0 gives no plugin what HTTP/3 carries.
@@ -71,5 +111,9 @@ def tests(env, quick=False):
     for pattern in PAGES:
         for path in sorted(ROOT.glob(pattern)):
             yield f"docs:links:{path.relative_to(ROOT)}", lambda path=path: page_test(path)
+            # The tables of these are made from the same lists.
+            if path.name not in ("rules.md", "fields.md", "preferences.md", "CHANGELOG.md"):
+                yield (f"docs:words:{path.relative_to(ROOT)}",
+                       lambda path=path: words_test(env, path))
     yield "docs:links:captures", captures_test
     yield "docs:links:picture", picture_test

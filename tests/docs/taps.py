@@ -63,8 +63,9 @@ def names_of(env, folder):
 def page(env, note, table):
     """The page; ValueError when tshark's names are not those of TEXTS."""
     added = names_of(env, None) - names_of(env, f"{env.folder}/none")
-    # Without wsx, Wireshark has a `follow,websocket` of its own, which wsx takes over.
-    wrong = (added | {"follow,websocket"}) ^ set(TEXTS)
+    # Without wsx, Wireshark has a `follow,websocket` of its own, which wsx takes over; releases after
+    # 4.0 know its mode utf-8.
+    wrong = (added | {"follow,websocket", "follow,websocket,utf-8"}) ^ set(TEXTS)
     if wrong:
         raise ValueError(f"taps without a text in tests/docs/taps.py, or texts without a tap: {wrong}")
     parts = ["# Statistics and exports\n", note, """Calls of tshark, `tshark -q -z NAME -r FILE` where nothing else is said, and the menus of Wireshark that
