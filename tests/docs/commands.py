@@ -238,7 +238,7 @@ def fresh_block(folder, path, match):
     for command, _, got, problems in run_block(folder, match[1], match[2]):
         if problems and problems[0].startswith("ended"):
             print(f"{path}: {command}: {problems[0]}")
-        lines += [f"$ {command}"] + [line.rstrip() for line in got]
+        lines += [f"$ {command}"] + [line.rstrip() for line in got or ()]
     return match[0] if match[1] != "console" else "```console\n" + "\n".join(lines) + "\n```"
 
 

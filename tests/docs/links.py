@@ -108,6 +108,10 @@ def tests(env, quick=False):
     rows = [row for row in rows if not (row[0].startswith("h3_") and env.version == "4.0")]
     for name, text in rows[::5] if quick else rows:
         yield f"docs:filter:{name}", lambda name=name, text=text: filter_test(env, name, text)
+    questions = re.findall(r"^\|[^|]*\| `([^`]+)`[^|]*\| `(\w+)` \|$",
+                           (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
+    for text, name in questions:
+        yield f"docs:question:{text}", lambda name=name, text=text: filter_test(env, name, text)
     for pattern in PAGES:
         for path in sorted(ROOT.glob(pattern)):
             yield f"docs:links:{path.relative_to(ROOT)}", lambda path=path: page_test(path)
