@@ -12,13 +12,14 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent / "lib"))
 import commands  # noqa: E402
+import contributing  # noqa: E402
 import elastic  # noqa: E402
 import install  # noqa: E402
 import links  # noqa: E402
 import pages  # noqa: E402
 import schema  # noqa: E402
 
-MODULES = (pages, links, schema, elastic, install, commands)
+MODULES = (pages, links, schema, elastic, install, contributing, commands)
 
 
 def tests(env, quick=False):

@@ -195,7 +195,8 @@ def preference_page(env):
     ours = preferences_of(glossary(env, "currentprefs"))
     theirs = preferences_of(glossary(env, "currentprefs", with_wsx=False))
     row = lambda p: (f"`{p.name}`", f"`{p.default}`" if p.default else "", p.meaning,
-                     p.values.replace(" (case-insensitive)", "").rstrip("."))
+                     p.values.replace(" (case-insensitive)", "").rstrip(".")
+                     .replace("true or false", "TRUE or FALSE"))
     head = ("preference", "default", "meaning", "values")
     kept = [p for name, p in theirs.items() if name.startswith("websocket.")]
     return "\n".join(["# Preferences\n", NOTE, """In Wireshark: Edit > Preferences > Protocols > WebSocket (and the names of other protocols
