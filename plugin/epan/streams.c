@@ -242,13 +242,20 @@ static const char *error_name(enum wsx_http_version http, uint64_t code) {
                             http == WSX_HTTP_2 ? http2 : http3, "an unknown code");
 }
 
-/* Each side that is not seen to end may have ended in bytes that were lost: then there was nothing
- * left to reset. */
+/* The side may have ended, or refused, in bytes that were lost. */
+static bool end_is_unknown(const struct wsx_session *session, enum wsx_direction direction) {
+    return !session->fin_seen[direction] &&
+           (session->lossy[direction] || wsx_store_carrier(session->conversation)->unread[direction]);
+}
+
+/* There may have been nothing left to reset. */
 static bool may_have_ended(const struct wsx_session *session) {
-    for (int d = 0; d < 2; d++)
-        if (!session->fin_seen[d] && !session->lossy[d])
-            return false;
-    return !session->fin_seen[0] || !session->fin_seen[1];
+    bool server = end_is_unknown(session, WSX_SERVER_TO_CLIENT);
+    bool client = end_is_unknown(session, WSX_CLIENT_TO_SERVER);
+    if (server && !session->response_packet)
+        return true;
+    return (server || client) && (server || session->fin_seen[WSX_SERVER_TO_CLIENT]) &&
+           (client || session->fin_seen[WSX_CLIENT_TO_SERVER]);
 }
 
 void wsx_store_judge_reset(const struct wsx_session *session, const struct wsx_finding_sink *sink) {
