@@ -18,13 +18,15 @@
 static int proto_quic = -1, proto_http3 = -1;
 
 /* Fields of Wireshark's QUIC and HTTP/3 dissectors. */
-static int id_connection = -1, id_type = -1, id_data = -1, id_name = -1, id_value = -1,
+static int id_connection = -1, id_form = -1, id_number = -1, id_type = -1, id_data = -1, id_name = -1, id_value = -1,
            id_connect = -1;
 static const struct {
     const char *name;
     int *id;
 } wanted_fields[] = {
     {"quic.connection.number", &id_connection},
+    {"quic.header_form", &id_form},
+    {"quic.packet_number", &id_number},
     {"http3.frame_type", &id_type},
     {"http3.data", &id_data},
     {"http3.header.header.name", &id_name},
@@ -42,6 +44,7 @@ struct h3_walk {
     packet_info *pinfo;
     proto_tree *tree; /* the packet's */
     uint32_t connection;
+    bool is_short; /* a packet with a short header: 1-RTT */
     wmem_array_t *pieces; /* struct piece */
     /* the HTTP/3 frame under way */
     bool begun, found; /* found: its stream is known */
@@ -163,11 +166,28 @@ static void frame_end(struct h3_walk *walk) {
         wsx_state_on_quic(session, walk->connection);
 }
 
+/* Where the packet's run of the stream begins that this piece ends, and the whole of the session's. */
+static void begin_data(packet_info *pinfo, wmem_array_t *pieces, const struct piece *piece) {
+    struct wsx_session *session = wsx_state_find_stream(pinfo, piece->frame.stream_id);
+    uint64_t begin = piece->frame.offset;
+    for (unsigned i = wmem_array_get_count(pieces); session && i-- > 0;) {
+        const struct wsx_quic_frame *before = &piece_at(pieces, i)->frame;
+        if (before->type == WSX_QUIC_STREAM && before->stream_id == piece->frame.stream_id &&
+            before->length && before->offset + before->length == begin)
+            begin = before->offset;
+    }
+    if (session)
+        wsx_state_quic_begin(session, wsx_state_stream_direction(session, pinfo), begin);
+}
+
 static void frame_begin(struct h3_walk *walk, field_info *info) {
     frame_end(walk);
     walk->begun = true;
     walk->type = wsx_field_uint64(info);
     walk->found = find_stream(walk, info);
+    const struct piece *piece = piece_of_byte(walk->pieces, info->ds_tvb, info->start);
+    if (piece && !WSX_STREAMS_ARE_CALLED)
+        begin_data(walk->pinfo, walk->pieces, piece);
     walk->connect_seen = false;
     walk->name = NULL;
     walk->headers = wmem_array_new(walk->pinfo->pool, sizeof(struct wsx_header));
@@ -229,12 +249,21 @@ static void end_streams(packet_info *pinfo, wmem_array_t *pieces) {
 
 /* ---- the tree and the call ---- */
 
+static uint64_t number_of(field_info *info) {
+    bool wide = info->hfinfo->type == FT_UINT64 || info->hfinfo->type == FT_BOOLEAN;
+    return wide ? wsx_field_uint64(info) : wsx_field_uint(info);
+}
+
 static void walk_nodes(struct h3_walk *walk, const proto_node *parent) {
     for (proto_node *node = parent->first_child; node; node = node->next) {
         field_info *info = PNODE_FINFO(node);
         if (info) {
             if (info->hfinfo->id == id_connection)
                 walk->connection = wsx_field_uint(info);
+            else if (info->hfinfo->id == id_form)
+                walk->is_short = number_of(info) == 0;
+            else if (info->hfinfo->id == id_number && walk->is_short)
+                wsx_state_quic_number(walk->pinfo, number_of(info));
             see_http3(walk, info);
         }
         walk_nodes(walk, node);
@@ -264,6 +293,8 @@ bool wsx_http3_stream_of_call(tvbuff_t *tvb, packet_info *pinfo, uint64_t *strea
     wmem_array_t *pieces = pieces_of_packet(pinfo);
     tvbuff_t *source = tvb_get_ds_tvb(tvb);
     const struct piece *piece = piece_of_byte(pieces, source, tvb_raw_offset(tvb));
+    if (piece && wsx_state_first_pass(pinfo))
+        begin_data(pinfo, pieces, piece);
     if (!piece)
         piece = piece_of_joined(pieces, source);
     if (piece)

@@ -311,6 +311,12 @@ void wsx_state_carrier_read(struct wsx_session *session, enum wsx_direction dire
 uint64_t wsx_state_stream_offset(struct wsx_session *session, enum wsx_direction direction);
 /* The stream is of this QUIC connection, by Wireshark's number. */
 void wsx_state_on_quic(struct wsx_session *session, uint32_t connection);
+/* Bytes of the stream that come next begin at this byte of the QUIC stream, those before in the packet
+ * included. */
+void wsx_state_quic_begin(struct wsx_session *session, enum wsx_direction direction,
+                          uint64_t offset);
+/* The number of a 1-RTT packet: where one is missing before it, any stream may lack bytes. */
+void wsx_state_quic_number(packet_info *pinfo, uint64_t number);
 /* A QUIC STREAM frame; fin: its last byte is the direction's last. Frames may come in any order: the
  * direction is at its end when all bytes before it are there. */
 void wsx_state_quic_piece(struct wsx_session *session, enum wsx_direction direction,

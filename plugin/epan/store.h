@@ -76,6 +76,7 @@ struct wsx_carrier {
     /* HTTP/2 and HTTP/3: */
     uint32_t looked; /* packet: see wsx_state_carrier_look */
     struct tcp_analysis *tcp; /* with SETTINGS; NULL where there is no TCP */
+    uint64_t next_number[2];          /* QUIC: of each side's next packet */
     wmem_map_t *streams;              /* uint64_t to struct wsx_session */
     struct wsx_session *first, *last; /* the same, by number */
     struct wsx_settings {

@@ -28,6 +28,12 @@ bool wsx_state_stream_is_open(const struct wsx_session *session, const packet_in
            (!session->end_packet || pinfo->num <= session->end_packet);
 }
 
+/* Which of the two sides sent this packet, whoever is the client. */
+static unsigned sender_index(const packet_info *pinfo) {
+    int order = cmp_address(&pinfo->src, &pinfo->dst);
+    return order ? order > 0 : pinfo->srcport > pinfo->destport;
+}
+
 /* ---- ends ---- */
 
 void wsx_state_stream_fin(struct wsx_session *session, enum wsx_direction direction) {
@@ -55,6 +61,8 @@ void wsx_state_on_quic(struct wsx_session *session, uint32_t connection) {
 /* How far the bytes of one direction of a QUIC stream are there. */
 struct wsx_quic_side {
     uint64_t next;  /* all before it are there */
+    uint64_t end;   /* the last one that is there ends here */
+    bool whole;     /* from its first byte on */
     uint64_t final; /* the stream's length, UINT64_MAX = not known */
     unsigned count; /* of pieces behind a hole */
     struct {
@@ -72,16 +80,39 @@ static void quic_advance(struct wsx_quic_side *side) {
     }
 }
 
+/* The server's direction begins with its first byte where the client's was seen to. */
+static struct wsx_quic_side *quic_side(struct wsx_session *session, enum wsx_direction direction,
+                                       uint64_t offset) {
+    struct wsx_quic_side *side = session->quic[direction], *other = session->quic[!direction];
+    if (side)
+        return side;
+    side = session->quic[direction] = wmem_new0(wmem_file_scope(), struct wsx_quic_side);
+    side->whole = offset == 0 || (other && other->whole);
+    side->next = side->end = side->whole ? 0 : offset;
+    side->final = UINT64_MAX;
+    return side;
+}
+
+void wsx_state_quic_begin(struct wsx_session *session, enum wsx_direction direction,
+                          uint64_t offset) {
+    if (session->end_packet || offset <= quic_side(session, direction, offset)->end)
+        return;
+    session->hole[direction] = session->lossy[direction] = true;
+    if (session->core)
+        session->core->side[direction].tail_unknown = true;
+}
+
 void wsx_state_quic_piece(struct wsx_session *session, enum wsx_direction direction,
                           uint64_t offset, uint64_t length, bool fin) {
-    struct wsx_quic_side *side = session->quic[direction];
     if (session->end_packet)
         return;
-    if (!side) {
-        side = session->quic[direction] = wmem_new0(wmem_file_scope(), struct wsx_quic_side);
-        side->next = offset;
-        side->final = UINT64_MAX;
+    struct wsx_quic_side *side = quic_side(session, direction, offset);
+    if (offset > side->next) {
+        session->lossy[direction] = true;
+        if (session->core)
+            session->core->side[direction].tail_unknown = true;
     }
+    side->end = MAX(side->end, offset + length);
     if (fin)
         side->final = offset + length;
     if (side->count < WSX_QUIC_PIECES) {
@@ -91,6 +122,22 @@ void wsx_state_quic_piece(struct wsx_session *session, enum wsx_direction direct
     quic_advance(side);
     if (side->next >= side->final)
         wsx_state_stream_fin(session, direction);
+}
+
+void wsx_state_quic_number(packet_info *pinfo, uint64_t number) {
+    struct wsx_carrier *carrier = wsx_store_carrier_new(wsx_store_conversation(pinfo, true));
+    uint64_t *next = &carrier->next_number[sender_index(pinfo)];
+    bool lost = number > *next;
+    *next = MAX(*next, number + 1);
+    if (!lost)
+        return;
+    carrier->settings[sender_index(pinfo)].lossy = true;
+    for (struct wsx_session *session = carrier->first; session; session = session->next_stream) {
+        enum wsx_direction direction = wsx_state_stream_direction(session, pinfo);
+        session->lossy[direction] = true;
+        if (session->core)
+            session->core->side[direction].tail_unknown = true;
+    }
 }
 
 /* Bytes before what has come already, or before the stream's end, are missing. */
@@ -120,12 +167,6 @@ void wsx_store_end_quic(struct wsx_session *session, struct wsx_collecting *coll
 /* The first of the sessions that go with this one. */
 static struct wsx_session *first_companion(struct wsx_session *session) {
     return session->http == WSX_HTTP_1 ? session : wsx_store_carrier(session->conversation)->first;
-}
-
-/* Which of the two sides sent this packet, whoever is the client. */
-static unsigned sender_index(const packet_info *pinfo) {
-    int order = cmp_address(&pinfo->src, &pinfo->dst);
-    return order ? order > 0 : pinfo->srcport > pinfo->destport;
 }
 
 /* What TCP has noted of this packet; its own pointer to it is gone by now. */
