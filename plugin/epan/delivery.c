@@ -142,7 +142,8 @@ static int call(const struct wsx_choice *choice, struct wsx_app *app, tvbuff_t *
     pinfo->desegment_offset = 0;
     pinfo->can_desegment = choice->mode == WSX_MODE_STREAM ? 2 : 0; /* one less below */
     TRY {
-        taken = call_dissector_only(choice->handle, tvb, pinfo, top, choice->app ? app : NULL);
+        void *data = choice->app ? (void *)app : (void *)(uintptr_t)choice->about;
+        taken = call_dissector_only(choice->handle, tvb, pinfo, top, data);
     }
     CATCH_NONFATAL_ERRORS {
         failed = true;

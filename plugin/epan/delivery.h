@@ -14,6 +14,7 @@
 struct wsx_choice {
     dissector_handle_t handle;          /* NULL: none */
     const struct wsx_app_protocol *app; /* NULL: one of Wireshark's */
+    const char *about; /* what a dissector of Wireshark's is told, in its words; NULL: nothing */
     enum wsx_mode mode;
     wsx_framer framer; /* WSX_MODE_STREAM: finds its units; NULL: the dissector does */
     bool tree_only; /* keeps no state: needs no call without a tree */

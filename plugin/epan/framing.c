@@ -1,6 +1,6 @@
 /*
- * framing.c - the units of MQTT (all versions: a type, a length of one to four bytes) and of RFB's
- * handshake and client messages (RFC 6143). See framing.h.
+ * framing.c - the units of MQTT (all versions: a type, a length of one to four bytes) of RFB's
+ * handshake and client messages (RFC 6143), and the greetings of SSH (RFC 4253). See framing.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -177,10 +177,32 @@ static size_t frame_rfb(struct wsx_framing *framing, enum wsx_direction directio
     return unit;
 }
 
+/* ---- SSH ---- */
+
+/* RFC 4253 4.2: 255 bytes; a server may send lines before its own. */
+#define SSH_LINE_MAX 255u
+
+/* The greeting, a line; what follows counts its own bytes. */
+static size_t frame_ssh(struct wsx_framing *framing, enum wsx_direction direction,
+                        const uint8_t *bytes, size_t length, size_t *need) {
+    *need = 0;
+    if (framing->step[direction])
+        return WSX_UNFRAMED;
+    size_t look = length < SSH_LINE_MAX ? length : SSH_LINE_MAX;
+    const uint8_t *end = memchr(bytes, '\n', look);
+    if (!end && look < SSH_LINE_MAX)
+        return 0;
+    if (!end || (length >= 4 && memcmp(bytes, "SSH-", 4) == 0))
+        framing->step[direction] = 1;
+    return end ? (size_t)(end - bytes) + 1 : WSX_UNFRAMED;
+}
+
 wsx_framer wsx_framer_of(const char *protocol) {
     if (protocol && strcmp(protocol, "mqtt") == 0)
         return frame_mqtt;
     if (protocol && strcmp(protocol, "vnc") == 0)
         return frame_rfb;
+    if (protocol && strcmp(protocol, "ssh") == 0)
+        return frame_ssh;
     return NULL;
 }

@@ -57,7 +57,7 @@ static const struct {
 
 /* Protocols (by filter name) that see the messages of a direction as one stream of bytes. */
 static const char *const stream_protocols[] = {"mqtt", "amqp", "vnc",  "tns", "opcua",
-                                               "tls",  "ssh",  "http", "bfcp"};
+                                               "tls",  "ssh",  "http", "bfcp", "nats", "spdy"};
 
 /* What is only asked for by its own token and costs something to draw: without a tree it is not
  * called. */
@@ -150,6 +150,8 @@ static bool is_mqtt(const uint8_t *bytes, size_t length) {
     return true;
 }
 
+static bool is_nats(const uint8_t *bytes, size_t length) { return starts(bytes, length, "INFO {"); }
+
 static bool is_sip(const uint8_t *bytes, size_t length) {
     static const char *const begins[] = {"SIP/2.0 ", "REGISTER sip", "INVITE sip", "ACK sip",
                                          "BYE sip",  "CANCEL sip",   "OPTIONS sip", "MESSAGE sip"};
@@ -175,7 +177,7 @@ static const struct {
 } sniffers[] = {
     {"tls", false, true, is_tls},   {"ssh", true, true, is_ssh},   {"http", true, true, is_http},
     {"vnc", false, true, is_rfb},   {"mqtt", false, true, is_mqtt}, {"amqp", false, true, is_amqp},
-    {"sip", true, false, is_sip},   {"xmpp", true, false, is_xmpp},
+    {"sip", true, false, is_sip},   {"xmpp", true, false, is_xmpp}, {"nats", true, true, is_nats},
 };
 
 /* ---- the user's table ---- */
@@ -219,14 +221,24 @@ static void rule_free(void *one) {
     g_free(rule->dissector);
 }
 
+/* Of "protobuf:package.Message" the first part; for g_free. */
+static char *dissector_of(const struct rule *rule) {
+    const char *behind = g_str_has_prefix(rule->dissector, "protobuf:") ? strchr(rule->dissector, ':')
+                                                                        : NULL;
+    return behind ? g_strndup(rule->dissector, (gsize)(behind - rule->dissector))
+                  : g_strdup(rule->dissector);
+}
+
 static wsx_bool rule_check(void *one, char **error) {
     const struct rule *rule = one;
+    char *dissector = rule->dissector ? dissector_of(rule) : NULL;
     *error = NULL;
     if (!rule->pattern || !*rule->pattern)
         *error = g_strdup("A pattern is needed; * stands for anything");
-    else if (!rule->dissector || !find_dissector(rule->dissector))
+    else if (!dissector || !find_dissector(dissector))
         *error = g_strdup_printf("There is no dissector \"%s\"",
-                                 rule->dissector ? rule->dissector : "");
+                                 dissector ? dissector : "");
+    g_free(dissector);
     return *error == NULL;
 }
 
@@ -251,7 +263,9 @@ void wsx_payload_register(module_t *module) {
         UAT_FLD_VS(rules, kind, "What", rule_kinds, "What the pattern is held against"),
         UAT_FLD_CSTRING(rules, pattern, "Pattern",
                         "* stands for any characters, ? for one; upper and lower case are equal"),
-        UAT_FLD_CSTRING(rules, dissector, "Dissector", "As in \"tshark -G dissectors\""),
+        UAT_FLD_CSTRING(rules, dissector, "Dissector",
+                        "As in \"tshark -G dissectors\"; protobuf:NAME for messages of that type, with "
+                        "the search paths of Wireshark's preferences for Protobuf"),
         UAT_FLD_VS(rules, mode, "Delivery", rule_modes,
                    "Message: a message is one unit. Units: a message may hold several. Stream: the "
                    "messages of a direction are one stream of bytes"),
@@ -300,18 +314,26 @@ static struct wsx_choice choice_by_rule(const struct wsx_session *session) {
     const struct rule *rule = rule_of(session);
     if (!rule)
         return (struct wsx_choice){0};
-    struct wsx_choice choice = choice_by_name(rule->dissector);
+    char *dissector = dissector_of(rule);
+    struct wsx_choice choice = choice_by_name(dissector);
+    if (strcmp(dissector, rule->dissector) != 0)
+        choice.about = wmem_strdup_printf(wmem_file_scope(), "message,%s",
+                                          rule->dissector + strlen(dissector) + 1);
+    g_free(dissector);
     choice.mode = (enum wsx_mode)rule->mode;
     return choice;
 }
 
 /* The built-in's tables: of the subprotocol, else of the port. */
 static struct wsx_choice choice_by_table(const struct wsx_session *session, const char *token) {
-    if (!token || !*token)
-        return choice_of_handle(
-            session->server_port ? dissector_get_uint_handle(by_port, session->server_port) : NULL);
-    dissector_handle_t handle = dissector_get_string_handle(by_protocol, session->subprotocol);
-    return choice_of_handle(handle ? handle : dissector_get_string_handle(by_protocol, token));
+    dissector_handle_t handle = NULL;
+    if (token && *token)
+        handle = dissector_get_string_handle(by_protocol, session->subprotocol);
+    if (!handle && token && *token)
+        handle = dissector_get_string_handle(by_protocol, token);
+    if (!handle && session->server_port)
+        handle = dissector_get_uint_handle(by_port, session->server_port);
+    return choice_of_handle(handle);
 }
 
 static struct wsx_choice choice_by_token(const char *token) {
@@ -540,6 +562,28 @@ static void count_heuristic(const char *table _U_, struct heur_dtbl_entry *entry
     *(bool *)data = true;
 }
 
+/* What the user can choose by Decode As: each protocol once, since Wireshark asks for that. */
+static void offer(const char *dissector, GHashTable *offered) {
+    struct wsx_choice choice = choice_by_name(dissector);
+    const char *name =
+        choice.handle ? dissector_handle_get_protocol_short_name(choice.handle) : NULL;
+    if (!name || !g_hash_table_add(offered, (gpointer)(uintptr_t)name))
+        return;
+    dissector_add_for_decode_as("ws.port", choice.handle);
+    dissector_add_for_decode_as("ws.protocol", choice.handle);
+}
+
+static void offer_all(void) {
+    GHashTable *offered = g_hash_table_new(g_str_hash, g_str_equal);
+    for (unsigned i = 0; wsx_apps[i]; i++)
+        offer(wsx_apps[i]->dissector, offered);
+    for (size_t i = 0; i < array_length(known_tokens); i++)
+        offer(known_tokens[i].dissector, offered);
+    for (size_t i = 0; i < array_length(sniffers); i++)
+        offer(sniffers[i].dissector, offered);
+    g_hash_table_destroy(offered);
+}
+
 void wsx_payload_handoff(void) {
     by_protocol = find_dissector_table("ws.protocol");
     by_port = find_dissector_table("ws.port");
@@ -551,4 +595,5 @@ void wsx_payload_handoff(void) {
     heur_dissector_table_foreach("ws", count_heuristic, &any_heuristics);
     lines_handle = find_dissector("data-text-lines");
     sip_handle = find_dissector("sip");
+    offer_all();
 }

@@ -140,6 +140,7 @@ static void register_all(void) {
     wsx_tap_objects_register(wsx_proto);
     wsx_tap_pdus_register();
     wsx_tap_flow_register(wsx_proto);
+    wsx_decode_as_register();
 }
 
 static void handoff_all(void) {

@@ -62,6 +62,8 @@ void wsx_tap_har_register(void);
 void wsx_tap_objects_register(int proto);
 /* Export PDUs: one packet a message. */
 void wsx_tap_pdus_register(void);
+/* Decode As for ws.port and ws.protocol. */
+void wsx_decode_as_register(void);
 /* Statistics > Flow Graph, -z flow,websocket,standard: one arrow a message or control frame. */
 void wsx_tap_flow_register(int proto);
 
