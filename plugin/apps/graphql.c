@@ -168,7 +168,7 @@ static void draw(const struct wsx_json *json, const struct message *message, con
 static const char *error_text(const struct wsx_json *json, const struct message *message) {
     const struct wsx_value *errors = &message->parts[PART_ERRORS];
     struct wsx_value first;
-    if (!message->type || message->type->payload < PAYLOAD_RESULT)
+    if (message->type->payload < PAYLOAD_RESULT)
         return NULL;
     if (message->type->payload == PAYLOAD_ERRORS)
         errors = &message->members[MEMBER_PAYLOAD];

@@ -29,8 +29,9 @@ static uint64_t big_endian(const uint8_t *bytes, size_t count) {
 
 /* ---- MessagePack ---- */
 
+/* size: 1 to 8 bytes. */
 static void signed_number(struct head *head, uint64_t bits, unsigned size) {
-    uint64_t sign = UINT64_C(1) << (8 * size - 1);
+    uint64_t sign = UINT64_C(1) << ((8 * size - 1) & 63);
     head->type = WSX_NUMBER;
     head->negative = (bits & sign) != 0;
     head->argument = head->negative ? ~bits & (sign - 1) : bits;

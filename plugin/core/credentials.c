@@ -40,7 +40,7 @@ bool wsx_credential_is_jwt(struct wsx_slice value) {
     unsigned dots = 0;
     bool begins = true;
     for (size_t i = 0; i < value.length; i++) {
-        if (begins && dots < 2 && (value.length - i < 4 || memcmp(value.at + i, "eyJ", 3)))
+        if (begins && dots < 2 && (value.length - i < 4 || memcmp(value.at + i, "eyJ", 3) != 0))
             return false;
         begins = value.at[i] == '.';
         if (begins)

@@ -184,7 +184,7 @@ static bool next_line(struct wsx_slice bytes, size_t *position, struct wsx_slice
 
 /* "HTTP/1.1" at the start of the text. */
 static bool read_version(struct wsx_slice text, struct wsx_head *head) {
-    if (text.length < 8 || memcmp(text.at, "HTTP/", 5) || !g_ascii_isdigit(text.at[5]) ||
+    if (text.length < 8 || memcmp(text.at, "HTTP/", 5) != 0 || !g_ascii_isdigit(text.at[5]) ||
         text.at[6] != '.' || !g_ascii_isdigit(text.at[7]))
         return false;
     head->major = (uint8_t)(text.at[5] - '0');

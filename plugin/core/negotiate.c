@@ -25,7 +25,7 @@ static bool absent(const struct wsx_head *head, const char *value) { return !val
 /* Bits of the last character that stand for nothing may be set: RFC 4648 3.5 leaves it to the
  * reader. */
 static bool key_is_valid(struct wsx_slice key) {
-    if (key.length != KEY_LENGTH || memcmp(key.at + KEY_LENGTH - 2, "==", 2))
+    if (key.length != KEY_LENGTH || memcmp(key.at + KEY_LENGTH - 2, "==", 2) != 0)
         return false;
     for (size_t i = 0; i < KEY_LENGTH - 2; i++)
         if (!g_ascii_isalnum(key.at[i]) && key.at[i] != '+' && key.at[i] != '/')
@@ -380,8 +380,8 @@ static unsigned misfits(const struct wsx_deflate_parameters *offer,
         found |= MISFIT_SERVER_WINDOW;
     if ((offer->good & WSX_SERVER_NO_TAKEOVER) && !(answer->present & WSX_SERVER_NO_TAKEOVER))
         found |= MISFIT_SERVER_TAKEOVER;
-    /* The value of an offered client_max_window_bits is a hint, which the server may ignore (RFC 7692
-     * 7.1.2.2): only whether it is there counts. */
+    /* The value of an offered client_max_window_bits is a hint, which the server may ignore (RFC
+     * 7692 7.1.2.2): only whether it is there counts. */
     if ((answer->present & WSX_CLIENT_BITS) && !(offer->present & WSX_CLIENT_BITS))
         found |= MISFIT_CLIENT_WINDOW;
     return found;
@@ -473,7 +473,7 @@ static void agree_extensions(const struct wsx_extension_list *answers,
             continue;
         agree_deflate(&parameters, agreement);
         /* Behind a fault of grammar a parameter may stand that would make it fit. */
-        if (asked && !answer->broken)
+        if (offers && asked && !answer->broken)
             judge_deflate(offers, &parameters, request_packet, sink);
     }
     g_hash_table_destroy(offered);

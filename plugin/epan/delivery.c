@@ -253,6 +253,8 @@ static void rest_drop(struct wsx_rest *rest) {
 }
 
 static void rest_append(struct wsx_rest *rest, const uint8_t *bytes, size_t length) {
+    if (!length)
+        return;
     if (rest->length + length > rest->capacity) {
         size_t capacity = MAX(rest->capacity * 2, rest->length + length);
         if (rest->shared) {

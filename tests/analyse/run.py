@@ -1,0 +1,265 @@
+#!/usr/bin/env python3
+"""Let every tool that looks for errors look at wsx; the last line counts the findings.
+
+    run.py [--quick] [STEP...]      all steps, or those named; --quick: fewer captures in the last four
+
+gcc         gcc -fanalyzer over the plugin
+clang       clang --analyze
+tidy        clang-tidy, with what .clang-tidy names
+cppcheck    cppcheck
+unit        unit tests and the replay of fuzz inputs, with ASan, UBSan and the search for leaks
+captures    tshark with ASan and UBSan over every capture of the tests: one pass with all taps, and
+            two passes with a tree, with Wireshark's pools as malloc ("simple") and checked ("strict")
+session     tests/session with ASan, UBSan and the search for leaks
+valgrind    tshark in valgrind's memcheck over a few captures
+
+A tool that is not installed is a finding. Builds go to build-asan and build-analyzer.
+
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+ROOT = TESTS.parent
+sys.path.insert(0, str(TESTS / "mutate"))
+sys.path.insert(0, str(TESTS / "lib"))
+import judged  # noqa: E402
+import wsxenv  # noqa: E402
+
+SHOWN = 20
+CAPTURE_BYTES_MAX = 1_500_000
+SECONDS = 120
+VALGRIND_SECONDS = 900
+VALGRIND = ("tests/cases/pmd_fragmented/pmd_fragmented.pcap",
+            "tests/cases/loss_dropped_mid_frame/loss_dropped_mid_frame.pcap",
+            "tests/cases/pmd_corrupt/pmd_corrupt.pcap",
+            "sample-captures/proto_stomp.pcapng")
+WARNING = re.compile(r"^([^\s:]+):\d+(?::\d+)?: (?:warning|error|style|performance|portability)")
+# What is no error: tool, file, text, and why.
+NO_ERROR = (
+    ("gcc", "plugin/core/message.c", "uninitialized-value",
+     "gcc 12 loses a structure's bit fields when another member is assigned as a whole; the memory "
+     "comes from g_new0"),
+)
+
+
+def sources():
+    return sorted(ROOT.glob("plugin/*/*.c"))
+
+
+def run(command, seconds=3600, **more):
+    return subprocess.run(command, capture_output=True, text=True, errors="replace",
+                          timeout=seconds, stdin=subprocess.DEVNULL, cwd=ROOT, **more)
+
+
+def relative(line):
+    return line.replace(str(ROOT) + "/", "")
+
+
+def findings_of(tool, text):
+    """Lines of a compiler-like output that are findings in our own files."""
+    found = []
+    for line in dict.fromkeys(relative(line) for line in text.splitlines()):
+        match = WARNING.match(line)
+        if not match or not match[1].startswith("plugin/"):
+            continue
+        if any(tool == name and match[1] == file and part in line
+               for name, file, part, _ in NO_ERROR):
+            continue
+        found.append(line)
+    return found
+
+
+def missing(*tools):
+    return [f"{tool} is not installed" for tool in tools if not shutil.which(tool)]
+
+
+def build(folder, *options, target="all"):
+    done = run(["cmake", "-S", ".", "-B", folder, "-G", "Ninja", *options])
+    if done.returncode == 0:
+        done = run(["cmake", "--build", folder, "--target", target])
+    return done
+
+
+def build_asan():
+    done = build("build-asan", "-DWSX_SANITIZE=ON", "-DCMAKE_BUILD_TYPE=Debug")
+    os.environ["WSX_BUILD"] = str(ROOT / "build-asan")
+    return [] if done.returncode == 0 else [done.stdout[-1500:] + done.stderr[-500:]]
+
+
+# --- analysers ----------------------------------------------------------------------------------
+
+
+def step_gcc(_):
+    # -O1: without it, and with -O2, gcc 12 takes memcpy into a local variable for no initialisation
+    shutil.rmtree(ROOT / "build-analyzer", ignore_errors=True)
+    done = build("build-analyzer", "-DCMAKE_C_COMPILER=gcc", "-DCMAKE_BUILD_TYPE=None",
+                 "-DCMAKE_C_FLAGS=-fanalyzer -O1", target="wsx")
+    failed = [] if done.returncode == 0 else [done.stdout[-1500:]]
+    return failed + findings_of("gcc", done.stdout + done.stderr)
+
+
+def commands():
+    """{file: its compiler's arguments without output}, from the ordinary build."""
+    folder = wsxenv.build_dir()
+    if not (folder / "compile_commands.json").is_file():
+        build(folder, target="wsx")
+    made = {}
+    for entry in json.loads((folder / "compile_commands.json").read_text()):
+        words = shlex.split(entry["command"])
+        if "-o" in words and entry["file"].startswith(str(ROOT / "plugin")):
+            at = words.index("-o")
+            made[entry["file"]] = [w for w in words[1:at] + words[at + 2:]
+                                   if w not in ("-Werror", "-c") and not w.startswith("-M")
+                                   and not w.endswith(".o.d") and not w.endswith(".o")]
+    return made
+
+
+def in_parallel(function, items):
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return list(pool.map(function, items))
+
+
+def step_clang(_):
+    def one(words):
+        done = run(["clang", "--analyze", "--analyzer-output", "text", "-Wno-everything", *words])
+        return done.stderr + done.stdout
+    return missing("clang") or findings_of("clang", "".join(in_parallel(one, commands().values())))
+
+
+def step_tidy(_):
+    def one(source):
+        done = run(["clang-tidy", "-p", str(wsxenv.build_dir()), "--quiet", source])
+        return done.stdout if done.returncode == 0 or "warning:" in done.stdout else \
+            f"{source}:1: error: clang-tidy: {done.stderr.strip()[-300:]}\n"
+    return missing("clang-tidy") or findings_of("tidy", "".join(in_parallel(one, commands())))
+
+
+def step_cppcheck(_):
+    if missing("cppcheck"):
+        return missing("cppcheck")
+    done = run(["cppcheck", "--enable=warning,performance,portability", "--inline-suppr",
+                "--std=c11", "--quiet", "-Iplugin", "-Iplugin/core", "-Iplugin/epan",
+                "-DUAT_VS_DEF(a,b,c,d,e,f)=", "-DUAT_CSTRING_CB_DEF(a,b,c)=",
+                "--template={file}:{line}: {severity}: {id}: {message}", "plugin"])
+    return findings_of("cppcheck", done.stdout + done.stderr)
+
+
+# --- running under sanitizers -------------------------------------------------------------------
+
+
+def step_unit(_):
+    problems = build_asan()
+    for program in sorted((ROOT / "build-asan/unit").glob("test_*")):
+        inside = program.name in ("test_fuzz_plugin", "test_fuzz_apps")
+        # Wireshark's own tables stay allocated at the end
+        environ = {**os.environ, "ASAN_OPTIONS": f"detect_leaks={0 if inside else 1}",
+                   "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+        done = run([str(program)], env=environ)
+        if done.returncode:
+            problems.append(f"{program.name}: {(done.stdout + done.stderr)[-800:]}")
+    return problems
+
+
+def captures(quick):
+    folders = (TESTS / "cases", ROOT / "sample-captures", TESTS / "apps2" / "captures")
+    found = [path for folder in folders for path in sorted(folder.rglob("*.pcap*"))
+             if path.stat().st_size <= CAPTURE_BYTES_MAX]
+    return found[::8] if quick else found
+
+
+TAPS = ["-q", "-z", "websocket,messages", "-z", "websocket,tree", "-z", "websocket,connections",
+        "-z", "websocket,srt", "-z", "websocket,check", "-z", "conv,websocket", "-z",
+        "endpoints,websocket", "-z", "follow,websocket,utf-8,0", "-z", "expert"]
+
+
+def step_captures(quick):
+    problems = build_asan()
+    if problems:
+        return problems
+    env = judged.JudgedEnv()
+    ways = [("simple", TAPS), ("strict", ["-2", "-V", "-o", "websocket.over_http2:TRUE"])]
+
+    def one(job):
+        path, (pools, args) = job
+        done = env.run(["env", f"WIRESHARK_DEBUG_WMEM_OVERRIDE={pools}", "tshark", "-n", "-r",
+                        str(env.open_copy(path)), *args], SECONDS * judged.patience(env))
+        return [f"{path.name} {pools}: {text}" for text in judged.complaints(done, SECONDS, cut=True)]
+    jobs = [(path, way) for path in captures(quick) for way in ways]
+    return [text for found in in_parallel(one, jobs) for text in found]
+
+
+def step_session(quick):
+    problems = build_asan()
+    if problems:
+        return problems
+    words = ["files", "leaks"] if quick else []
+    done = run([sys.executable, "-B", str(TESTS / "session/session.py"), *words])
+    return [] if done.returncode == 0 else [line for line in done.stdout.splitlines()
+                                            if not line.startswith("ok ")] + [done.stderr[-500:]]
+
+
+# --- valgrind -----------------------------------------------------------------------------------
+
+
+def step_valgrind(quick):
+    """Errors in whose stack there is our library; Wireshark's own are not ours to mend."""
+    if missing("valgrind"):
+        return missing("valgrind")
+    os.environ.pop("WSX_BUILD", None)
+    done = build("build", target="wsx")
+    if done.returncode:
+        return [done.stdout[-1000:]]
+    env = wsxenv.Env(ROOT / "build/wsx.so")
+    env.prefix = [word for word in env.prefix if not word.startswith("--as=")]
+    env.environ["WIRESHARK_DEBUG_WMEM_OVERRIDE"] = "simple"
+    problems = []
+    for name in VALGRIND[:1 if quick else None]:
+        done = env.run(["valgrind", "--error-exitcode=0", "--num-callers=30", "--leak-check=full",
+                        "--errors-for-leak-kinds=definite", "--show-leak-kinds=definite",
+                        "--keep-debuginfo=yes",
+                        "tshark", "-n", "-2", "-r", str(env.open_copy(ROOT / name)), "-V",
+                        "-z", "websocket,messages"], VALGRIND_SECONDS)
+        text = done.stderr.decode("utf-8", "replace")
+        if done.rc is None or "ERROR SUMMARY" not in text:
+            problems.append(f"{name}: ended with {done.rc}: {text[-300:]}")
+        blocks = re.split(r"\n==\d+== \n", text)
+        problems += [f"{name}: {block[:1200]}" for block in blocks
+                     if "wsx.so" in block or "/plugin/" in block]
+    return problems
+
+
+STEPS = {"gcc": step_gcc, "clang": step_clang, "tidy": step_tidy, "cppcheck": step_cppcheck,
+         "unit": step_unit, "captures": step_captures, "session": step_session,
+         "valgrind": step_valgrind}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("steps", nargs="*", metavar="STEP", help=" ".join(STEPS))
+    args = parser.parse_args()
+    total = 0
+    for name in args.steps or STEPS:
+        problems = STEPS[name](args.quick)
+        total += len(problems)
+        print(f"{'FAILED' if problems else 'ok    '} {name}", flush=True)
+        for problem in problems[:SHOWN]:
+            print("    " + problem.replace("\n", "\n    "))
+    for tool, file, text, why in NO_ERROR:
+        print(f"not counted: {tool}, {file}, {text}: {why}")
+    print(f"{total} findings")
+    return 1 if total else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
