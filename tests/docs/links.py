@@ -56,6 +56,14 @@ def filter_test(env, name, text):
     return [] if 0 < count < total else [f"{text}: {count} of {total} packets"]
 
 
+def look_test(env, name, packet, text):
+    """The packet that the gallery points at is one that its filter finds."""
+    done = env.tshark(["-2", "-o", "websocket.over_http2:TRUE", "-Y",
+                       f"frame.number == {packet} && ({text})"],
+                      ROOT / "sample-captures" / f"{name}.pcapng")
+    return [] if done.stdout.count(b"\n") == 1 else [f"packet {packet} is not found by {text}"]
+
+
 def picture_test():
     size = (ROOT / "docs" / "wireshark.png").stat().st_size
     return [] if size <= PICTURE_BYTES_MAX else [f"docs/wireshark.png has {size} bytes"]
@@ -106,6 +114,11 @@ def tests(env, quick=False):
                       (ROOT / "sample-captures" / "README.md").read_text(encoding="utf-8"), re.M)
     # Wireshark 4.0 gives no plugin what HTTP/3 carries.
     rows = [row for row in rows if not (row[0].startswith("h3_") and env.version == "4.0")]
+    gallery = (ROOT / "sample-captures" / "README.md").read_text(encoding="utf-8")
+    for name, packet, text in [] if quick else re.findall(
+            r"^\| `(\w+)` \|.*\| packet (\d+): [^|]* \| `([^`]+)` \|$", gallery, re.M):
+        yield (f"docs:look:{name}",
+               lambda name=name, packet=packet, text=text: look_test(env, name, packet, text))
     for name, text in rows[::5] if quick else rows:
         yield f"docs:filter:{name}", lambda name=name, text=text: filter_test(env, name, text)
     questions = re.findall(r"^\|[^|]*\| `([^`]+)`[^|]*\| `(\w+)` \|$",
