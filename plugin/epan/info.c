@@ -266,7 +266,8 @@ void wsx_line_put_item(struct wsx_line *line, const struct wsx_item *item, packe
         if (item->missing)
             put_formatted(line, "[%" PRIu64 " bytes not captured]", item->missing);
         else
-            PUT(line, "[framing]");
+            put_formatted(line, "[%s]",
+                          item->rule_count ? wsx_rule_info(item->rules[0])->id : "framing");
         break;
     case WSX_KIND_END:
         put_formatted(line, "[connection ended: %s]", wsx_cause_name(item->cause));
@@ -278,6 +279,10 @@ void wsx_line_put_item(struct wsx_line *line, const struct wsx_item *item, packe
 
 void wsx_line_put_part(struct wsx_line *line, const struct wsx_call *call) {
     put_arrow(line, call->direction);
+    if (call->waiting) {
+        PUT(line, "[waits for missing bytes]");
+        return;
+    }
     if (!call->part_index) {
         PUT(line, "[framing not known]");
         return;

@@ -392,6 +392,8 @@ static void call_tail(struct wsx_call *call, struct wsx_session *session, struct
                       uint32_t packet) {
     const struct wsx_side *side = &session->core->side[call->direction];
     record->message_index = call->count;
+    if (call->waiting)
+        record->flags |= WSX_FLAG_WAITING;
     if (side->stream.state == WSX_STREAM_SEARCH) {
         call->searching = true;
         record->flags |= WSX_FLAG_SEARCHING;
@@ -437,6 +439,7 @@ struct wsx_call *wsx_state_feed(packet_info *pinfo, struct wsx_session *session,
     call->count = record_count - first - 1;
     call->length = length;
     call->settled = !tvb;
+    call->waiting = length && offset > session->core->side[direction].stream.next;
     if (tvb && call_is_its_frame(first, &session->core->side[direction].stream))
         call->first = first;
     else
@@ -512,6 +515,7 @@ static struct wsx_call *recall(packet_info *pinfo, bool settled, uint32_t length
         call->length = own ? (uint32_t)record->offset : length;
         if (own) {
             call->searching = (record->flags & WSX_FLAG_SEARCHING) != 0;
+            call->waiting = (record->flags & WSX_FLAG_WAITING) != 0;
             call->part_index = record->index;
             if (record->kept) {
                 call->part_done = record->kept->part_done;

@@ -398,11 +398,11 @@ static void draw_part(struct canvas *canvas) {
     add_packet(tree, hf_frame_ends_in, tvb, call->part->ends_in);
 }
 
-static void draw_searching(struct canvas *canvas) {
+static void draw_unread(struct canvas *canvas, const char *why) {
     proto_item *item = proto_tree_add_item(canvas->top, hf_frame_part, canvas->tvb, 0,
                                            (int)tvb_captured_length(canvas->tvb), ENC_NA);
-    proto_item_set_text(item, "WebSocket bytes from the %s: where a frame begins is not known",
-                        wsx_sender(canvas->call->direction));
+    proto_item_set_text(item, "WebSocket bytes from the %s: %s",
+                        wsx_sender(canvas->call->direction), why);
     draw_connection(proto_item_add_subtree(item, ett_wsx_part), canvas->tvb, canvas->call->session,
                     canvas->call->direction);
 }
@@ -441,7 +441,7 @@ static void show_info(const struct wsx_call *call, packet_info *pinfo, struct ws
         any = true;
         wsx_line_put_item(&line, &items[i], pinfo);
     }
-    if (!any && (call->part_index || call->searching))
+    if (!any && (call->part_index || call->searching || call->waiting))
         wsx_line_put_part(&line, call);
     /* before the dissectors of messages, which add their own words */
     info_put(&line, pinfo, packet);
@@ -492,10 +492,12 @@ void wsx_show_call(const struct wsx_call *call, tvbuff_t *tvb, packet_info *pinf
                                       "WebSocket: %u more frames, not drawn (preference "
                                       "websocket.frames_drawn)",
                                       call->count - wsx_frames_drawn);
-    if (call->part_index)
+    if (call->waiting)
+        draw_unread(&canvas, "bytes before them are missing so far, a later packet shows them");
+    else if (call->part_index)
         draw_part(&canvas);
     else if (call->searching)
-        draw_searching(&canvas);
+        draw_unread(&canvas, "where a frame begins is not known");
 }
 
 /* ---- handshake ---- */

@@ -166,6 +166,7 @@ struct wsx_call {
     uint64_t part_done, part_whole; /* bytes of it so far, with header; its length, 0 = not known */
     const struct wsx_part *part;
     bool searching; /* framing is lost: the bytes are not read (yet) */
+    bool waiting;   /* bytes before its own are missing: they are not read yet */
 };
 
 /* One item of a packet, whole, for drawing and for taps. Packet scope. */

@@ -26,6 +26,7 @@ enum {
     WSX_FLAG_FIRST_CLOSE = 2, /* frame */
     WSX_FLAG_SETTLED = 4,     /* call: behind the packet's dissection */
     WSX_FLAG_SEARCHING = 8,   /* call: framing is lost */
+    WSX_FLAG_WAITING = 16,    /* call: bytes before its own are missing */
 };
 
 /* What a frame's own packet does not tell. */
