@@ -742,7 +742,10 @@ void wsx_state_reach(struct wsx_session *session, enum wsx_direction direction, 
         return;
     uint64_t offset = position->offset + (uint64_t)apart, done, whole;
     if (!session->core) {
-        session->lossy[direction] |= offset > session->answer_seen + 1;
+        if (offset > session->answer_seen + 1) {
+            session->lossy[direction] = true;
+            session->fin_offset[direction] = last ? offset : 0;
+        }
         return;
     }
     struct wsx_side *side = &session->core->side[direction];

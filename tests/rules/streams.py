@@ -369,12 +369,18 @@ def compare(env, path, version, *options):
     return problems
 
 
+def capture(env, version, found={}):
+    """The capture of all cases of a version, made once."""
+    with edges.MAKING:
+        if (env, version) not in found:
+            path = env.new_path(".pcap" if version == 2 else ".pcapng")
+            write(path, version)
+            found[env, version] = path
+    return found[env, version]
+
+
 def run(env, version, *options):
-    path = env.new_path(".pcapng")
-    write(path, version)
-    problems = compare(env, path, version, *options)
-    path.unlink()
-    return problems
+    return compare(env, capture(env, version), version, *options)
 
 
 def tests(env, _quick=False):

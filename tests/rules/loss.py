@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""A lost packet never makes a finding: what is reported of a capture that lacks packets is reported of the whole
+one, too. Some rules are about the loss itself, and some may be told as a warning where no handshake was seen.
+
+    loss.py [RATE SEED]      the captures of edges.py and streams.py without RATE of their packets
+
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+import collections
+import pathlib
+import random
+import struct
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "lib")]
+import edges  # noqa: E402
+import run_cases  # noqa: E402
+import streams  # noqa: E402
+import wsxenv  # noqa: E402
+
+ABOUT_LOSS = {"stream-gap", "stream-resync", "stream-midstream", "deflate-context-lost"}
+# With a lower severity where the handshake, or the beginning of the stream, was not captured.
+LOWERED = {"frame-rsv-nonzero", "frame-opcode-reserved", "frame-continuation-orphan", "message-utf8-invalid"}
+# Without its earlier messages, a message that refers to them in spite of no_context_takeover can't be explained.
+INSTEAD = {"deflate-failed": "deflate-takeover-violated"}
+RUNS = ((0.05, 1), (0.2, 2))
+
+
+def packets_of(data):
+    """(head, packets with their headers) of a pcap file."""
+    packets, at = [], 24
+    while at < len(data):
+        size = 16 + struct.unpack_from("<I", data, at + 8)[0]
+        packets.append(data[at:at + size])
+        at += size
+    return data[:24], packets
+
+
+def by_connection(env, path):
+    """{(client, stream of HTTP/2): {rule: severities}}"""
+    names, found = {}, collections.defaultdict(lambda: collections.defaultdict(set))
+    for item in edges.jsonlines.run(env, path, list(streams.OPTIONS)):
+        if item["kind"] == "open":
+            names[item["stream"]] = (item.get("client"), item.get("stream_id"))
+    seen, _ = edges.findings(env, path, *streams.OPTIONS)
+    for stream, texts in seen.items():
+        for severity, rule in (text.split() for text in texts):
+            found[names.get(stream)][rule].add(severity)
+    return found
+
+
+def judge(env, path, rate, seed, left_out=()):
+    whole = by_connection(env, path)
+    head, packets = packets_of(pathlib.Path(path).read_bytes())
+    chance = random.Random(seed)
+    target = env.new_path(".pcap")
+    target.write_bytes(head + b"".join(p for p in packets if chance.random() >= rate))
+    problems = []
+    for name, rules in by_connection(env, target).items():
+        for rule, severities in rules.items():
+            known = whole.get(name, {})
+            if rule in ABOUT_LOSS or rule in known or INSTEAD.get(rule) in known or name in left_out:
+                continue
+            if rule in LOWERED and severities == {"warning"}:
+                continue
+            problems.append(f"{rate} lost, seed {seed}: {name}: {', '.join(severities)} {rule}")
+    target.unlink()
+    return problems
+
+
+def client_of(name):
+    number = [n for n, _, _ in edges.EDGES].index(name)
+    return (f"10.0.{number // 200}.{1 + number % 200}:50001", None)
+
+
+def of_edges(env, rate, seed):
+    # Where a request is lost, that bytes came behind it and before the answer is not to be known.
+    return judge(env, edges.capture(env), rate, seed, {client_of("early_part_of_frame")})
+
+
+def of_streams(env, rate, seed):
+    return judge(env, streams.capture(env, 2), rate, seed)
+
+
+def tests(env, _quick=False):
+    for rate, seed in RUNS:
+        yield f"rules:loss:{rate}", lambda rate=rate, seed=seed: of_edges(env, rate, seed)
+        yield f"rules:loss:http2:{rate}", lambda rate=rate, seed=seed: of_streams(env, rate, seed)
+
+
+def main():
+    env, failed = wsxenv.shared(), 0
+    runs = [(float(sys.argv[1]), int(sys.argv[2]))] if len(sys.argv) > 2 else RUNS
+    for rate, seed in runs:
+        for judged in (of_edges, of_streams):
+            problems = judged(env, rate, seed)
+            failed += len(problems)
+            print(f"{judged.__name__} {rate} {seed}: " + ("\n  ".join(["", *problems]) if problems else "as due"))
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
