@@ -75,7 +75,8 @@ void wsx_connection_start_unknown(struct wsx_connection *connection, enum wsx_di
 /* ---- rules of one frame ---- */
 
 static void judge_key(struct wsx_connection *connection, struct wsx_side *side,
-                      const struct wsx_frame_header *header) {
+                      const struct wsx_frame_event *event) {
+    const struct wsx_frame_header *header = &event->frame->header;
     static const uint8_t zero[4];
     if (memcmp(header->key, zero, 4) == 0) {
         if (!side->zero_key_told)
@@ -87,11 +88,14 @@ static void judge_key(struct wsx_connection *connection, struct wsx_side *side,
     }
     bool repeats = side->key_known && memcmp(side->key, header->key, 4) == 0;
     if (repeats && !side->key_repeating)
-        FINDING(connection, WSX_RULE_FRAME_MASK_KEY_REUSED, 0,
-                "key %02x%02x%02x%02x, as in the frame before", header->key[0], header->key[1],
-                header->key[2], header->key[3]);
+        FINDING(connection, WSX_RULE_FRAME_MASK_KEY_REUSED, side->key_packet,
+                "key %02x%02x%02x%02x, as in frame %u, in packet %u", header->key[0],
+                header->key[1], header->key[2], header->key[3], side->key_index,
+                side->key_packet);
     side->key_repeating = repeats;
     side->key_known = true;
+    side->key_index = event->index;
+    side->key_packet = connection->packet;
     memcpy(side->key, header->key, 4);
 }
 
@@ -100,13 +104,13 @@ static void judge_mask(struct wsx_connection *connection, struct wsx_side *side,
     const struct wsx_frame_header *header = &event->frame->header;
     bool client = event->direction == WSX_CLIENT_TO_SERVER;
     if (client && !header->masked)
-        FINDING(connection, WSX_RULE_FRAME_MASK_MISSING, 0, "frame %u of the client: MASK is 0",
+        FINDING(connection, WSX_RULE_FRAME_MASK_MISSING, 0, "frame %u of the client: MASK is 0, expected 1",
                 event->index);
     if (!client && header->masked)
-        FINDING(connection, WSX_RULE_FRAME_MASK_UNEXPECTED, 0, "frame %u of the server: MASK is 1",
+        FINDING(connection, WSX_RULE_FRAME_MASK_UNEXPECTED, 0, "frame %u of the server: MASK is 1, expected 0",
                 event->index);
     if (header->masked && header->payload_length)
-        judge_key(connection, side, header);
+        judge_key(connection, side, event);
 }
 
 static bool opcode_is_reserved_data(unsigned opcode) {
@@ -122,7 +126,8 @@ static void judge_opcode(struct wsx_connection *connection, unsigned opcode) {
     const struct wsx_agreement *agreement = &connection->agreement;
     if (opcode_is_reserved(opcode) && !agreement->unknown_extension)
         FINDING_AS(connection, WSX_RULE_FRAME_OPCODE_RESERVED,
-                   agreement->known ? WSX_ERROR : WSX_WARNING, 0, "opcode %u", opcode);
+                   agreement->known ? WSX_ERROR : WSX_WARNING, 0,
+                   "opcode %u, expected 0 to 2 or 8 to 10", opcode);
 }
 
 static void judge_rsv(struct wsx_connection *connection, const struct wsx_frame_event *event) {
@@ -160,12 +165,15 @@ static void judge_frame(struct wsx_connection *connection, struct wsx_side *side
     if ((header->length_form == 2 && header->payload_length < 126) ||
         (header->length_form == 8 && header->payload_length < 65536))
         FINDING(connection, WSX_RULE_FRAME_LENGTH_NOT_MINIMAL, 0,
-                "%" G_GUINT64_FORMAT " in %u bytes", header->payload_length, header->length_form);
+                "%" G_GUINT64_FORMAT " in %u bytes, expected in %s", header->payload_length,
+                header->length_form, header->payload_length < 126 ? "7 bits" : "2 bytes");
     if (control && header->payload_length > WSX_CONTROL_MAX)
-        FINDING(connection, WSX_RULE_FRAME_CONTROL_TOO_LONG, 0, "%" G_GUINT64_FORMAT " bytes",
-                header->payload_length);
+        FINDING(connection, WSX_RULE_FRAME_CONTROL_TOO_LONG, 0,
+                "%" G_GUINT64_FORMAT " bytes, expected at most %u", header->payload_length,
+                WSX_CONTROL_MAX);
     if (control && !wsx_header_fin(header))
-        FINDING(connection, WSX_RULE_FRAME_CONTROL_FRAGMENTED, 0, "FIN is 0, opcode %u", opcode);
+        FINDING(connection, WSX_RULE_FRAME_CONTROL_FRAGMENTED, 0, "FIN is 0, expected 1, opcode %u",
+                opcode);
     if (event->frame->over_limit)
         FINDING(connection, WSX_RULE_FRAME_LIMIT, 0, "%zu of %" G_GUINT64_FORMAT " bytes are kept",
                 event->frame->have, header->payload_length);

@@ -123,6 +123,7 @@ struct wsx_side {
     bool close_has_code;
     bool key_known, key_repeating, zero_key_told;
     uint8_t key[4];
+    uint32_t key_index, key_packet; /* of the frame that it was in last */
     struct wsx_ping *pings, *pings_last; /* waiting for their Pong, oldest first */
     unsigned ping_count;
     unsigned pings_given_up; /* unanswered ones that are not kept any more */

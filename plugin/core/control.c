@@ -122,13 +122,25 @@ static void judge_code(struct wsx_connection *connection, const struct wsx_frame
                        unsigned code) {
     bool client = event->direction == WSX_CLIENT_TO_SERVER;
     if (code_is_invalid(code))
-        FINDING(connection, WSX_RULE_CLOSE_CODE_INVALID, 0, "code %u of the %s", code,
+        FINDING(connection, WSX_RULE_CLOSE_CODE_INVALID, 0,
+                "code %u of the %s, expected 1000 to 1003, 1007 to 1014, or 3000 to 4999", code,
                 wsx_side_name(event->direction));
     else if (code >= 3000 && code < 4000 && !code_is_registered(code))
         FINDING(connection, WSX_RULE_CLOSE_CODE_UNREGISTERED, 0, "code %u", code);
     if (client ? code >= 1011 && code <= 1014 : code == 1010)
         FINDING(connection, WSX_RULE_CLOSE_CODE_WRONG_ROLE, 0, "code %u is for the %s to send",
                 code, client ? "server" : "client");
+}
+
+static void report_reason(struct wsx_connection *connection, const struct wsx_utf8 *utf8) {
+    if (utf8->bad)
+        FINDING(connection, WSX_RULE_CLOSE_REASON_UTF8, 0,
+                "byte 0x%02x at offset %" G_GUINT64_FORMAT " of the reason", utf8->bad_byte,
+                utf8->bad_offset);
+    else
+        FINDING(connection, WSX_RULE_CLOSE_REASON_UTF8, 0,
+                "the reason ends inside the character that begins at offset %" G_GUINT64_FORMAT,
+                utf8->char_offset);
 }
 
 static void judge_close(struct wsx_connection *connection, const struct wsx_frame_event *event,
@@ -144,10 +156,7 @@ static void judge_close(struct wsx_connection *connection, const struct wsx_fram
     struct wsx_utf8 utf8 = {0};
     if (!wsx_utf8_feed(&utf8, event->payload + 2, frame->have - 2) ||
         (frame->have == frame->header.payload_length && !wsx_utf8_complete(&utf8)))
-        FINDING(connection, WSX_RULE_CLOSE_REASON_UTF8, 0,
-                "%s at offset %" G_GUINT64_FORMAT " of the reason",
-                utf8.bad ? "a byte that does not fit" : "a character without its end",
-                utf8.bad ? utf8.bad_offset : utf8.char_offset);
+        report_reason(connection, &utf8);
     if (answered && answered->close_has_code && answered->close_code != code)
         FINDING(connection, WSX_RULE_CLOSE_ECHO_DIFFERS, answered->close_packet,
                 "code %u answers code %u of packet %u", code, answered->close_code,

@@ -321,7 +321,7 @@ static void check_accept(const struct wsx_head *request, uint32_t request_packet
                    response->accept_lines, seen.text);
     if (wrong)
         wsx_report(sink, WSX_RULE_HS_ACCEPT_WRONG, request_packet,
-                   "seen %s, expected %s for key %s", seen.text, expected,
+                   "seen \"%s\", expected %s for key %s", seen.text, expected,
                    wsx_show(&key, wsx_slice_of(request->key)));
 }
 

@@ -709,7 +709,7 @@ static void flush_early(struct wsx_collecting *collecting) {
             continue;
         if (!told && is_too_early(session, early)) {
             struct wsx_finding_sink sink = {wsx_collect_finding, collecting};
-            wsx_report(&sink, WSX_RULE_HS_EARLY_DATA, session->response_packet,
+            wsx_report(&sink, WSX_RULE_HS_EARLY_DATA, early->packet,
                        "%" G_GUINT64_FORMAT " bytes in packet %u, the answer is in packet %u",
                        early->length, early->packet, session->response_packet);
             told = true;

@@ -368,7 +368,7 @@ static void test_details(void) {
          "status 426 Upgrade Required, the server supports versions 13, 8"},
         {"HTTP/1.1 401\r\n", WSX_RULE_HS_REFUSED, "status 401"},
         {SWITCHING UPGRADE CONNECTION "Sec-WebSocket-Accept: \xFFx\r\n", WSX_RULE_HS_ACCEPT_WRONG,
-         "seen ?x, expected " THE_ACCEPT " for key " THE_KEY},
+         "seen \"?x\", expected " THE_ACCEPT " for key " THE_KEY},
         {RESPONSE "Sec-WebSocket-Extensions: " PMD "; client_max_window_bits=10\r\n",
          WSX_RULE_DEFLATE_CLIENT_WINDOW_NOT_OFFERED,
          "answered client_max_window_bits, the offer has none"},
