@@ -203,17 +203,28 @@ char *wsx_redact_uri(const char *uri) {
     return g_string_free(clear, FALSE);
 }
 
+/* Only the name of a credential: a browser, which can send no header of its own, offers "name,
+ * secret". */
+static bool is_bare_name(struct wsx_slice subprotocol) {
+    for (size_t i = 0; i < subprotocol.length; i++)
+        if (!g_ascii_isalpha(subprotocol.at[i]) && !strchr("_-", subprotocol.at[i]))
+            return false;
+    return word_index(subprotocol) != KIND_NONE;
+}
+
 char *wsx_redact_subprotocols(const char *list) {
     if (!list)
         return NULL;
     GString *clear = g_string_new(NULL);
     struct wsx_slice rest = wsx_slice_of(list), element;
+    bool follows_name = false;
     while (wsx_list_next(&rest, &element)) {
         g_string_append(clear, clear->len ? ", " : "");
-        if (wsx_credential_subprotocol(element))
+        if (follows_name || wsx_credential_subprotocol(element))
             g_string_append(clear, HIDDEN);
         else
             g_string_append_len(clear, element.at, (gssize)element.length);
+        follows_name = !follows_name && is_bare_name(element);
     }
     return g_string_free(clear, FALSE);
 }

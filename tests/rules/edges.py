@@ -936,10 +936,30 @@ def surfaces(env):
     return problems
 
 
+def secrets(env):
+    """Findings never print a secret; with websocket.redact the exports of handshakes do not either."""
+    problems, target = [], env.new_path(".har")
+    expert = run_cases.checked(env.tshark(["-q", "-z", "expert,chat"], capture(env)), "expert")
+    told = [line for line in expert.splitlines() if " WebSocket " in line and SECRET.decode() in line]
+    problems += [f"-z expert: {line}" for line in told[:3]]
+    redact = ["-o", "websocket.redact:TRUE"]
+    for item in jsonlines.run(env, capture(env), redact):
+        if SECRET.decode() in item.line:
+            problems.append(f"JSON Lines: {item.line[:300]}")
+    run_cases.checked(env.tshark(["-q", *redact, "-z", f"websocket,har,{target}"], capture(env)), "har")
+    if SECRET in target.read_bytes():
+        problems.append("the HTTP Archive holds a secret")
+    if not any(SECRET.decode() in item.line for item in jsonlines.run(env, capture(env))):
+        problems.append("without redacting there is no secret either")
+    target.unlink()
+    return problems
+
+
 def tests(env, quick=False):
     yield "rules:edges", lambda: compare(env, capture(env))
     yield "rules:edges:second-pass", lambda: compare(env, capture(env), "-2")
     yield "rules:surfaces", lambda: surfaces(env)
+    yield "rules:secrets", lambda: secrets(env)
     for mode in () if quick else ("bytes", "flight"):
         yield f"rules:edges:{mode}", lambda mode=mode: other_cut(env, mode)
 

@@ -233,6 +233,12 @@ static void test_redact(void) {
     char *clear = wsx_redact_subprotocols("chat," JWT " , auth-SECRET");
     g_assert_cmpstr(clear, ==, "chat, (hidden), (hidden)");
     g_free(clear);
+    clear = wsx_redact_subprotocols("access_token, SECRET, chat");
+    g_assert_cmpstr(clear, ==, "(hidden), (hidden), chat");
+    g_free(clear);
+    clear = wsx_redact_subprotocols("token.SECRET, chat, base64url.bearer.authorization.k8s.io.SECRET");
+    g_assert_cmpstr(clear, ==, "(hidden), chat, (hidden)");
+    g_free(clear);
     struct wsx_shown shown;
     g_assert_cmpstr(wsx_show(&shown, wsx_slice_of("a " JWT "=, " JWT)), ==,
                     "a (hidden)=, (hidden)");
