@@ -414,6 +414,16 @@ static void write_chunk(const struct archive *archive, struct chunk chunk) {
     g_free(buffer);
 }
 
+/* HAR 1.2 allows either side's port as "connection"; Chromium reads it as the server's, and shows
+ * _connectionId as the connection. */
+static void put_connection(GString *out, const struct wsx_session *session) {
+    char number[16];
+    g_snprintf(number, sizeof number, "%u", session->server_port);
+    put_text(out, "connection", number);
+    g_snprintf(number, sizeof number, "%u", session->transport_stream);
+    put_text(out, "_connectionId", number);
+}
+
 static void write_entry(struct archive *archive, const struct wsx_session *session) {
     struct entry *entry = entry_of(archive, session);
     GString *out = g_string_new(session->number ? ",\n{" : "\n{");
@@ -421,7 +431,7 @@ static void write_entry(struct archive *archive, const struct wsx_session *sessi
     put_request(out, session);
     put_response(out, session);
     put_server(out, session->server);
-    put_text(out, "connection", session->client);
+    put_connection(out, session);
     put_text(out, "_resourceType", "websocket");
     if (session->midstream)
         put_text(out, "comment",

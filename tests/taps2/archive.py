@@ -107,8 +107,10 @@ def headers_test(env, path):
         problems.append(f"query {query}")
     if entry["response"]["statusText"] != "Switching Protocols":
         problems.append(f"response {entry['response']}")
-    if entry["_resourceType"] != "websocket" or entry["serverIPAddress"] != "10.0.0.2":
-        problems.append("resource type or address")
+    wanted = {"_resourceType": "websocket", "serverIPAddress": "10.0.0.2", "connection": "80",
+              "_connectionId": "0"}
+    problems += [f"{key}: {entry.get(key)}, not {value}" for key, value in wanted.items()
+                 if entry.get(key) != value]
     return problems
 
 
