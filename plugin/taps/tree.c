@@ -1,5 +1,5 @@
 /*
- * tree.c - `-z websocket,tree[,FILTER]` and Statistics > WebSocket > Overview: counts and sizes by
+ * tree.c - `-z websocket,tree[,FILTER]` and Statistics > WebSocket Overview: counts and sizes by
  * direction, opcode, size, compression, close code, subprotocol and rule, and Ping round trips.
  * Reads items; keeps which connections it has counted, and sums over 2^31.
  *

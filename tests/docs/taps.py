@@ -21,7 +21,7 @@ TEXTS = {
         "packets, messages and bytes of each side, compression, Ping times, close code and who closed, duration, "
         "findings", "chromium_wss"),
     "websocket,tree": (
-        "websocket,tree", "Statistics > WebSocket > Overview", "Counts and sizes by direction, opcode, close code and rule; "
+        "websocket,tree", "Statistics > WebSocket Overview", "Counts and sizes by direction, opcode, close code and rule; "
         "compression; Ping times", "proto_graphql"),
     "websocket,srt": (
         "websocket,srt", "Statistics > Service Response Time", "Times of handshakes, Pings and Closes: how often, shortest, longest, "
@@ -30,7 +30,7 @@ TEXTS = {
         "websocket,har,FILE", "", "An HTTP Archive 1.2 for a browser's network panel, messages in `_webSocketMessages` "
         "([guide](har.md))", "proto_jsonrpc"),
     "follow,websocket": (
-        "follow,websocket,MODE,N", "Analyze > Follow > WebSocket Stream", "The messages of connection N (`websocket.stream`), "
+        "follow,websocket,MODE,N", "Analyze > Follow > WebSocket Stream (4.4 and later)", "The messages of connection N (`websocket.stream`), "
         "unmasked and decompressed, with control frames in brackets; MODE is ascii, hex, raw or yaml. raw and yaml "
         "have messages alone", "proto_jsonrpc"),
     "follow,websocket,utf-8": (

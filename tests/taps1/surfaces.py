@@ -365,12 +365,30 @@ def arguments_test(env):
     return problems
 
 
+def fragments_test(env):
+    """A message of 40,002 frames: the first 1,000 are listed, and it is said how many are not."""
+    path, problems = CASES / "load_many_frags" / "load_many_frags.pcap", []
+    options = ["-2", "-Y", "websocket.fragments"]
+    done = env.tshark([*options, "-T", "fields", "-e", "websocket.fragment.count", "-e",
+                       "websocket.fragment"], path)
+    counts, _, packets = done.stdout.decode().strip().partition("\t")
+    differs(problems, "fragments: frames", "40002", counts)
+    listed = [int(n) for n in packets.split(",")]
+    if len(listed) != 1000 or listed != sorted(listed) or listed[0] != 8:
+        problems.append(f"fragments: {len(listed)} are listed, from packet {listed[0]}")
+    tree = env.tshark([*options, "-O", "websocket"], path).stdout.decode()
+    if "39002 more fragments, not listed" not in tree:
+        problems.append("fragments: not said how many are not listed")
+    return problems
+
+
 def tests(env):
     """(name, callable that returns texts of what is wrong)."""
     for name, capture, damage in CAPTURES:
         yield (f"surfaces:{name}",
                lambda name=name, capture=capture, damage=damage:
                sums_test(env, capture, damage, OPTIONS.get(name, [])))
+    yield "surfaces:fragments", lambda: fragments_test(env)
     yield "surfaces:names", lambda: names_test(env)
     yield "surfaces:arguments", lambda: arguments_test(env)
 
