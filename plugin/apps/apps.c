@@ -47,7 +47,7 @@ static wmem_map_t *stores; /* struct wsx_session to struct store */
 
 static int proto_app, hf_app_type = -1, hf_app_name = -1, hf_app_id = -1, hf_app_answered_in = -1,
                       hf_app_answers = -1, hf_app_time = -1, hf_app_followed = -1,
-                      hf_app_unanswered = -1;
+                      hf_app_unanswered = -1, hf_app_json_large = -1;
 static expert_field ei_app_repeated = EI_INIT, ei_app_ambiguous = EI_INIT,
                     ei_app_unmatched = EI_INIT, ei_app_unanswered = EI_INIT;
 static dissector_handle_t json;
@@ -440,8 +440,32 @@ static int call_quietly(dissector_handle_t handle, tvbuff_t *tvb, packet_info *p
     return taken;
 }
 
+/* Wireshark's JSON dissector makes up to eight items of a value, and above a million of them
+ * (gui.max_tree_items) the packet can show nothing more. */
+#define JSON_VALUES_DRAWN 100000u
+
+/* At least as many values as there are: commas and brackets in strings count, too. */
+static bool has_many_values(const uint8_t *bytes, int length) {
+    unsigned count = 0;
+    for (int i = 0; i < length && count <= JSON_VALUES_DRAWN; i++)
+        count += bytes[i] == ',' || bytes[i] == '[' || bytes[i] == '{';
+    return count > JSON_VALUES_DRAWN;
+}
+
+static bool json_fits(tvbuff_t *tvb, int offset, int length, proto_tree *tree) {
+    if (!has_many_values(tvb_get_ptr(tvb, offset, length), length))
+        return true;
+    proto_item_set_generated(
+        proto_tree_add_item(tree, hf_app_json_large, tvb, offset, length, ENC_NA));
+    return false;
+}
+
+bool wsx_app_can_draw(dissector_handle_t handle, tvbuff_t *tvb, proto_tree *tree) {
+    return handle != json || !tree || json_fits(tvb, 0, (int)tvb_captured_length(tvb), tree);
+}
+
 void wsx_app_json(tvbuff_t *tvb, int offset, int length, packet_info *pinfo, proto_tree *tree) {
-    if (tree && json && length > 0)
+    if (tree && json && length > 0 && json_fits(tvb, offset, length, tree))
         call_quietly(json, tvb_new_subset_length(tvb, offset, length), pinfo, tree);
 }
 
@@ -482,6 +506,9 @@ static void register_common(void) {
         {&hf_app_followed,
          {"Belongs to packet", "wsx.app.belongs_to", FT_FRAMENUM, BASE_NONE,
           FRAMENUM_TYPE(FT_FRAMENUM_NONE), 0, "The request of the same side", HFILL}},
+        {&hf_app_json_large,
+         {"JSON of more than 100,000 values, not drawn", "wsx.app.json_large", FT_NONE, BASE_NONE,
+          NULL, 0, "Wireshark shows at most a million items of a packet", HFILL}},
         {&hf_app_unanswered,
          {"Not answered: packet", "wsx.app.unanswered_in", FT_FRAMENUM, BASE_NONE, NULL, 0,
           "A request that was not answered when the connection ended", HFILL}},

@@ -113,7 +113,7 @@ TLS_CLIENT = bytes.fromhex(
 TLS_SERVER = bytes.fromhex("160303002c020000280303" + "22" * 32 + "00" "c02f" "00" "0000") + bytes.fromhex("15030300020228")
 
 STREAMS = {
-    "http": ([(0, REQUEST), (1, ANSWER)], ("http.request.uri", "http.response.code", "http.file_data")),
+    "http": ([(0, REQUEST), (1, ANSWER)], ("http.request.method", "http.response.code", "http.file_data")),
     "amqp": ([(0, AMQP_CLIENT), (1, AMQP_SERVER)], ("amqp.init.protocol", "amqp.init.id_major", "amqp.length", "amqp.performative")),
     "ssh": (SSH, ("ssh.protocol", "ssh.message_code", "ssh.kex_algorithms")),
     "nats": (NATS, ("nats.subject", "nats.protocol.message")),
