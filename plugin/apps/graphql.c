@@ -148,9 +148,7 @@ static void draw(const struct wsx_json *json, const struct message *message, con
     wsx_json_add_text(json, tree, hf_id, &message->members[MEMBER_ID]);
     if (!message->type)
         return;
-    if (kind)
-        proto_item_set_generated(
-            proto_tree_add_string(tree, hf_operation, json->tvb, 0, 0, kind));
+    wsx_json_add_known(json, tree, hf_operation, kind);
     if (message->type->payload == PAYLOAD_OPERATION) {
         wsx_json_add_text(json, tree, hf_query, &parts[PART_QUERY]);
         wsx_json_add_text(json, tree, hf_variables, &parts[PART_VARIABLES]);
@@ -217,9 +215,7 @@ static void report(struct wsx_json *json, const struct message *message, const c
     name = wsx_json_report(json, &event, NULL)->name;
     if (cancels && json->app->first_pass)
         wsx_app_forget(json->app, json->app->direction, event.space, event.id);
-    if (json->tree && name)
-        proto_item_set_generated(
-            proto_tree_add_string(json->tree, hf_name, json->tvb, 0, 0, name));
+    wsx_json_add_known(json, json->tree, hf_name, name);
 }
 
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
@@ -233,12 +229,10 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
         wsx_json_malformed(&json, "%s", problem);
     operation_of(&json, &message, &kind, &name);
     draw(&json, &message, kind);
-    if (message.type) {
+    if (message.type)
         report(&json, &message, kind, name);
-    } else {
-        struct wsx_app_event event = {.type = "malformed"};
-        wsx_json_report(&json, &event, NULL);
-    }
+    else
+        wsx_json_report_malformed(&json, NULL);
     wsx_json_draw(&json, &json.document);
     return (int)tvb_captured_length(tvb);
 }

@@ -59,8 +59,7 @@ bool wsx_json_open(struct wsx_json *json, const struct wsx_json_protocol *protoc
     else
         wsx_json_malformed(json, "It is no %s: byte %zu (0x%02x) can't stand there",
                            names[notation], bad + 1, json->bytes[bad]);
-    struct wsx_app_event event = {.type = "malformed"};
-    wsx_json_report(json, &event, NULL);
+    wsx_json_report_malformed(json, NULL);
     return false;
 }
 
@@ -92,6 +91,11 @@ const struct wsx_app_unit *wsx_json_report(struct wsx_json *json, struct wsx_app
     return wsx_app_report(json->app, json->pinfo, json->tvb, json->tree, event);
 }
 
+void wsx_json_report_malformed(struct wsx_json *json, const struct wsx_value *value) {
+    struct wsx_app_event event = {.type = "malformed"};
+    wsx_json_report(json, &event, value);
+}
+
 void wsx_json_add_text(const struct wsx_json *json, proto_tree *tree, int field,
                        const struct wsx_value *value) {
     if (tree && value->type != WSX_ABSENT)
@@ -106,6 +110,12 @@ void wsx_json_add_number(const struct wsx_json *json, proto_tree *tree, int fiel
     if (tree && wsx_value_unsigned(value, &number))
         proto_tree_add_uint64(tree, field, json->tvb, (int)value->begin,
                               (int)(value->end - value->begin), number);
+}
+
+void wsx_json_add_known(const struct wsx_json *json, proto_tree *tree, int field,
+                        const char *text) {
+    if (tree && text)
+        proto_item_set_generated(proto_tree_add_string(tree, field, json->tvb, 0, 0, text));
 }
 
 void wsx_json_add_packet(const struct wsx_json *json, proto_tree *tree, int field,

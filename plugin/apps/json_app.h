@@ -50,6 +50,8 @@ void wsx_json_draw(const struct wsx_json *json, const struct wsx_value *value);
 
 /* An expert item of the protocol: what is wrong, in a sentence. */
 void wsx_json_malformed(const struct wsx_json *json, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* wsx_app_report of a message of which no kind is known. value as below. */
+void wsx_json_report_malformed(struct wsx_json *json, const struct wsx_value *value);
 /* wsx_app_report for the value's bytes. value NULL: for the whole message. */
 const struct wsx_app_unit *wsx_json_report(struct wsx_json *json, struct wsx_app_event *event,
                                            const struct wsx_value *value);
@@ -59,6 +61,9 @@ void wsx_json_add_text(const struct wsx_json *json, proto_tree *tree, int field,
                        const struct wsx_value *value);
 void wsx_json_add_number(const struct wsx_json *json, proto_tree *tree, int field,
                          const struct wsx_value *value);
+/* What is known of the message beside its own bytes; nothing for NULL or without a tree. */
+void wsx_json_add_known(const struct wsx_json *json, proto_tree *tree, int field,
+                        const char *text);
 /* A generated link to another packet; nothing for 0. */
 void wsx_json_add_packet(const struct wsx_json *json, proto_tree *tree, int field,
                          uint32_t packet);

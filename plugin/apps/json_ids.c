@@ -57,11 +57,8 @@ static void draw(const struct wsx_json *json, const struct wsx_ids_unit *unit) {
     if (!tree)
         return;
     proto_item_set_text(json->item, "%s", json->app->protocol->name);
-    proto_item_set_generated(proto_tree_add_string(tree, hf_dialect, json->tvb, 0, 0,
-                                                   json->app->protocol->name));
-    if (unit->type)
-        proto_item_set_generated(
-            proto_tree_add_string(tree, hf_type, json->tvb, 0, 0, unit->type));
+    wsx_json_add_known(json, tree, hf_dialect, json->app->protocol->name);
+    wsx_json_add_known(json, tree, hf_type, unit->type);
     wsx_json_add_text(json, tree, hf_id, &unit->id);
     wsx_json_add_text(json, tree, hf_topic, &unit->topic);
     wsx_json_add_text(json, tree, hf_status, &unit->status);
@@ -93,7 +90,5 @@ void wsx_ids_report(struct wsx_json *json, const struct wsx_ids_unit *unit, cons
                                     name ? " " : "", name ? name : "", status ? " " : "",
                                     status ? status : "", error ? ": " : "", error ? error : "");
     wsx_json_report(json, &event, NULL);
-    if (json->tree && name)
-        proto_item_set_generated(
-            proto_tree_add_string(json->tree, hf_name, json->tvb, 0, 0, name));
+    wsx_json_add_known(json, json->tree, hf_name, name);
 }

@@ -217,8 +217,8 @@ static const char *report(struct wsx_json *json, enum kind kind, const struct ws
     wsx_json_add_text(json, tree, hf_subscription, &subscription);
     if (known)
         wsx_json_add_packet(json, tree, hf_subscribed_in, known->packet);
-    if (tree && event.role == WSX_APP_ANSWER && name)
-        proto_item_set_generated(proto_tree_add_string(tree, hf_method, json->tvb, 0, 0, name));
+    if (event.role == WSX_APP_ANSWER)
+        wsx_json_add_known(json, tree, hf_method, name);
     return event.info;
 }
 
@@ -260,8 +260,7 @@ static void batch(struct wsx_json *json) {
     if (count)
         return;
     wsx_json_malformed(json, "An empty batch");
-    struct wsx_app_event event = {.type = "malformed"};
-    wsx_json_report(json, &event, NULL);
+    wsx_json_report_malformed(json, NULL);
 }
 
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {

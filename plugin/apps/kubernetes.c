@@ -221,9 +221,8 @@ static void one_message(struct wsx_json *json, tvbuff_t *tvb, unsigned channel) 
 }
 
 static void malformed(struct wsx_json *json, const char *problem) {
-    struct wsx_app_event event = {.type = "malformed"};
     wsx_json_malformed(json, "%s", problem);
-    wsx_json_report(json, &event, NULL);
+    wsx_json_report_malformed(json, NULL);
 }
 
 static bool is_base64_text(const char *text) {

@@ -148,13 +148,10 @@ static void report(struct wsx_json *json, const struct type *type, const struct 
     if (json->app->first_pass && type == &types[3] && is_2_1(json->app->session))
         keep_result(json, id, action);
     wsx_json_report(json, &event, NULL);
-    if (!json->tree)
-        return;
     if (result)
         wsx_json_add_packet(json, json->tree, hf_result_in, result->packet);
-    if (type->layout != LAYOUT_CALL && action)
-        proto_item_set_generated(
-            proto_tree_add_string(json->tree, hf_action, json->tvb, 0, 0, action));
+    if (type->layout != LAYOUT_CALL)
+        wsx_json_add_known(json, json->tree, hf_action, action);
 }
 
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
@@ -173,8 +170,7 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
         draw(&json, type, parts);
         report(&json, type, parts);
     } else {
-        struct wsx_app_event event = {.type = "malformed"};
-        wsx_json_report(&json, &event, NULL);
+        wsx_json_report_malformed(&json, NULL);
     }
     wsx_json_draw(&json, &json.document);
     return (int)tvb_captured_length(tvb);

@@ -293,10 +293,8 @@ static void report(struct wsx_json *json, const struct message *message,
     if (event.role != WSX_APP_FOLLOWUP)
         event.info = info_of(json, message, &event, name);
     unit = wsx_json_report(json, &event, document);
-    if (json->tree && unit->name && parts[PART_URI].type == WSX_ABSENT &&
-        message->type->number > 6)
-        proto_item_set_generated(
-            proto_tree_add_string(json->tree, hf_uri, json->tvb, 0, 0, unit->name));
+    if (parts[PART_URI].type == WSX_ABSENT && message->type->number > 6)
+        wsx_json_add_known(json, json->tree, hf_uri, unit->name);
 }
 
 static void one_message(struct wsx_json *json, const struct wsx_value *document) {
@@ -305,12 +303,10 @@ static void one_message(struct wsx_json *json, const struct wsx_value *document)
     if (problem)
         wsx_json_malformed(json, "%s", problem);
     draw(json, &message, document);
-    if (message.type) {
+    if (message.type)
         report(json, &message, document);
-    } else {
-        struct wsx_app_event event = {.type = "malformed"};
-        wsx_json_report(json, &event, document);
-    }
+    else
+        wsx_json_report_malformed(json, document);
     wsx_json_draw(json, document);
 }
 
@@ -359,8 +355,7 @@ static void batched(struct wsx_json *json, enum wsx_notation notation) {
             continue;
         }
         wsx_json_malformed(json, "The unit at byte %zu can't be read", begin + 1);
-        struct wsx_app_event event = {.type = "malformed"};
-        wsx_json_report(json, &event, NULL);
+        wsx_json_report_malformed(json, NULL);
     }
 }
 
