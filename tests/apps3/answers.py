@@ -4,6 +4,7 @@ tests(env) gives (name, callable); a callable returns the texts of what is wrong
 
   apps3:unanswered        requests that nobody answered are named where the connection ends, and nowhere
                           when it does not end in the capture
+  apps3:types:NAME        kinds of messages that no recording has
   apps3:srt:NAME          `-z websocket,srt`: a row for each protocol, kind and name of request, with as
                           many answers as the JSON Lines tell
   apps3:srt_many_names    names that a peer makes up do not fill the table
@@ -35,6 +36,35 @@ def expert(env, capture, options=()):
     if done.rc != 0:
         raise RuntimeError(done.stderr.decode(errors="replace")[:300])
     return [line.split("\t") for line in done.stdout.decode().splitlines()]
+
+
+# protocol: what is sent (side, text), and what each message is
+RARE_TYPES = {
+    "Engine.IO": (b"", b"/engine.io/?EIO=4&transport=websocket",
+                  [(1, b'0{"sid":"x","upgrades":[],"pingInterval":1,"pingTimeout":1}'), (1, b"6"), (0, b"4text"),
+                   (0, b"5"), (1, b"2"), (0, b"3"), (0, b"1")],
+                  ["open", "noop", "message", "upgrade", "ping", "pong", "close"]),
+    "SignalR": (b"", b"/hub?id=t1",
+                [(0, b'{"protocol":"json","version":2}\x1e'), (1, b"{}\x1e"), (0, b'{"type":9,"sequenceId":1}\x1e'),
+                 (1, b'{"type":8,"sequenceId":1}\x1e'), (0, b'{"type":5,"invocationId":"1"}\x1e'), (1, b'{"type":6}\x1e'),
+                 (1, b'{"type":7,"error":"x"}\x1e')],
+                ["handshake", "handshake", "sequence", "ack", "cancel_invocation", "ping", "close"]),
+    "STOMP": (b"v12.stomp", b"/ws", [(0, b"STOMP\naccept-version:1.2\nhost:x\n\n\0"), (1, b"CONNECTED\nversion:1.2\n\n\0"),
+                                     (0, b"\r\n"), (1, b"\n")],
+              ["stomp", "connected", "heart-beat", "heart-beat"]),
+    "SockJS": (b"", b"/s/123/abcdefgh/websocket", [(1, b"o"), (0, b'["a","b"]'), (1, b'a["c"]'), (1, b'm"d"'), (1, b"h"),
+                                                   (1, b'c[1000,"Normal closure"]')],
+               ["open", "message", "message", "message", "message", "heartbeat", "close"]),
+}
+
+
+def rare_types(env, name):
+    token, uri, sent, wanted = RARE_TYPES[name]
+    talk = apps.Talk(token, uri=uri)
+    for side, text in sent:
+        talk.send(side, text, opcode=1)
+    seen = [(protocol, unit.get("type")) for protocol, unit in apps.units(jsonlines.run(env, talk.save(env)))]
+    return [] if seen == [(name, kind) for kind in wanted] else [f"{seen}, expected {wanted}"]
 
 
 def calls(talk):
@@ -124,6 +154,8 @@ def tests(env, quick=False):
     yield "apps3:unanswered", lambda: unanswered(env)
     for name in RECORDED[:1] if quick else RECORDED:
         yield f"apps3:srt:{name}", lambda name=name: srt_recorded(env, name)
+    for name in RARE_TYPES:
+        yield f"apps3:types:{name}", lambda name=name: rare_types(env, name)
     yield "apps3:srt_many_names", lambda: srt_many_names(env)
 
 

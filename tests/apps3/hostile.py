@@ -151,7 +151,7 @@ def tests(env, quick=False):
             yield f"apps3:hostile:{name}:{protocol}", lambda n=name, p=protocol: value_test(env, n, p)
         yield f"apps3:hostile:utf8:{protocol}", lambda p=protocol: utf8_test(env, p)
     if not quick:
-        for protocol in ("JSON-RPC", "Socket.IO", "JSON", "by sight"):
+        for protocol in ("JSON-RPC", "by sight"):
             yield f"apps3:hostile:large:{protocol}", lambda p=protocol: large_test(env, p)
         yield "apps3:hostile:open", lambda: open_test(env)
 
