@@ -64,8 +64,8 @@ class Carrier:
         self.h.reset(side, self.id(stream))
 
 
-def case(due="", server=ENABLED, client=(), only=(2, 3), lost=False):
-    """`due` may be a dictionary by the version of HTTP."""
+def case(due="", server=ENABLED, client=(), only=(2, 3)):
+    """`due` may be a dictionary by the version of HTTP; None: there is no WebSocket at all."""
     def put(function):
         CASES.append((function.__name__, server, client, function, due, only))
         return function
@@ -153,14 +153,10 @@ def settings_captured_late(c):
     c.answer()
 
 
-@case("", server=())
+@case(None, server=())
 def connect_of_other_kind(c):
     c.ask(drop=(b":protocol",), add=((b":protocol", b"connect-udp"),))
     c.answer()
-
-
-EDGE = CASES.pop()
-CASES.append((*EDGE[:4], None, EDGE[5]))  # no WebSocket at all: no stream
 
 
 # ---- headers ----
