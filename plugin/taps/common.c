@@ -6,6 +6,8 @@
  */
 #include "taps.h"
 
+#include "epan/info.h"
+
 /* ---- findings ---- */
 
 static void visit_list(const struct wsx_session *session, const struct wsx_finding *list,
@@ -32,11 +34,18 @@ void wsx_taps_findings(const struct wsx_packet *packet, packet_info *pinfo, wsx_
         wsx_taps_item_findings(wmem_array_index(packet->items, i), visit, data);
 }
 
+char *wsx_taps_shown(const char *text, unsigned characters) {
+    return (char *)(uintptr_t)wsx_preview(NULL, (const uint8_t *)text, strlen(text), characters);
+}
+
 char *wsx_taps_finding_text(const struct wsx_finding *finding) {
     const struct wsx_rule_info *info = wsx_rule_info(finding->rule);
-    return g_strdup_printf("%s%s%s%s%s%s", info->text, *finding->detail ? ": " : "",
-                           finding->detail, *info->reference ? " (" : "", info->reference,
-                           *info->reference ? ")" : "");
+    char *detail = wsx_taps_shown(finding->detail, UINT_MAX);
+    char *text =
+        g_strdup_printf("%s%s%s%s%s%s", info->text, *detail ? ": " : "", detail,
+                        *info->reference ? " (" : "", info->reference, *info->reference ? ")" : "");
+    g_free(detail);
+    return text;
 }
 
 /* ---- messages and connections ---- */

@@ -225,8 +225,9 @@ static void fill(stat_tap_table *table, unsigned row) {
     cell(table, row, COLUMN_START)->value.float_value = (double)(start - capture_begin) / 1e9;
     put_text(table, row, COLUMN_CLIENT, text_or_empty(session->client));
     put_text(table, row, COLUMN_SERVER, text_or_empty(session->server));
-    put_text(table, row, COLUMN_URI, text_or_empty(session->uri));
-    put_text(table, row, COLUMN_SUBPROTOCOL, text_or_empty(session->subprotocol));
+    put_text(table, row, COLUMN_URI, wsx_taps_shown(session->uri ? session->uri : "", UINT_MAX));
+    put_text(table, row, COLUMN_SUBPROTOCOL,
+             wsx_taps_shown(session->subprotocol ? session->subprotocol : "", UINT_MAX));
     put_uint(table, row, COLUMN_PACKETS, session->packets);
     put_uint(table, row, COLUMN_MESSAGES_C2S, sums->messages[WSX_CLIENT_TO_SERVER]);
     put_uint(table, row, COLUMN_BYTES_C2S, sums->bytes[WSX_CLIENT_TO_SERVER]);

@@ -9,10 +9,32 @@
 
 wsx_bool wsx_redact = FALSE;
 
+/* Characters that JSON allows as they are, and that end a line for some readers (U+0085, U+2028,
+ * U+2029) or command a terminal (C1 controls). Their code, 0 for all others; *size: their bytes. */
+static unsigned troublesome(const unsigned char *at, size_t left, size_t *size) {
+    if (at[0] == 0xC2 && left > 1 && at[1] < 0xA0) {
+        *size = 2;
+        return at[1];
+    }
+    if (at[0] == 0xE2 && left > 2 && at[1] == 0x80 && (at[2] == 0xA8 || at[2] == 0xA9)) {
+        *size = 3;
+        return 0x2000u + at[2] - 0x80u;
+    }
+    return 0;
+}
+
 void wsx_put_string(GString *out, const char *text, size_t length) {
     g_string_append_c(out, '"');
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)text[i];
+        size_t size;
+        unsigned code =
+            c >= 0xC2 ? troublesome((const unsigned char *)text + i, length - i, &size) : 0;
+        if (code) {
+            g_string_append_printf(out, "\\u%04x", code);
+            i += size - 1;
+            continue;
+        }
         if (c == '"' || c == '\\')
             g_string_append_printf(out, "\\%c", c);
         else if (c < 0x20 || c == 0x7F)

@@ -36,7 +36,10 @@ typedef void (*wsx_item_visit)(const struct wsx_item *item, packet_info *pinfo, 
 void wsx_taps_findings(const struct wsx_packet *packet, packet_info *pinfo, wsx_finding_visit visit,
                        void *data);
 void wsx_taps_item_findings(const struct wsx_item *item, wsx_finding_visit visit, void *data);
-/* In the words of the expert item. For g_free. */
+/* What a peer sent may hold commands to a terminal: escaped, cut at so many characters. For g_free.
+ */
+char *wsx_taps_shown(const char *text, unsigned characters);
+/* In the words of the expert item, on one line. For g_free. */
 char *wsx_taps_finding_text(const struct wsx_finding *finding);
 
 /* Bytes after inflating: all of them where that is known, else those that were inflated. */

@@ -11,6 +11,9 @@
 
 #include <epan/stats_tree_priv.h>
 
+/* Characters of a subprotocol's name. */
+#define SUBPROTOCOL_SHOWN 60u
+
 /* Of one tree, from its init to its cleanup. */
 struct overview {
     GHashTable *counted;  /* numbers + 1 of connections */
@@ -64,7 +67,10 @@ static void count_answer(stats_tree *st, const struct wsx_session *session) {
     if (session->deflate)
         tick(st, "with permessage-deflate", node_connections);
     tick_stat_node(st, "Subprotocols", 0, TRUE);
-    tick(st, session->subprotocol ? session->subprotocol : "(none)", node_protocols);
+    char *subprotocol =
+        wsx_taps_shown(session->subprotocol ? session->subprotocol : "(none)", SUBPROTOCOL_SHOWN);
+    tick(st, subprotocol, node_protocols);
+    g_free(subprotocol);
 }
 
 static void count_end(stats_tree *st, const struct wsx_session *session, enum wsx_cause cause) {

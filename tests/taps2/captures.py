@@ -105,6 +105,22 @@ def secrets(path):
     talk.save(path)
 
 
+COMMANDS = "\x1b[31mred \x9b2J \u2028 \x85 end"
+
+
+def commands(path):
+    """A peer that puts commands to a terminal wherever it can."""
+    talk, bad = Talk(), COMMANDS.encode()
+    talk.open_at(b"/a\x9b\x07\xc2\x9b?token=x", [b"Sec-WebSocket-Protocol: a" + bad, b"Origin: " + bad],
+                 [b"Sec-WebSocket-Protocol: b" + bad, b"Sec-WebSocket-Extensions: c" + bad])
+    talk.client(masked(1, bad))
+    talk.server(craft.frame(9, bad))
+    talk.client(masked(8, b"\x03\xe8" + bad))
+    talk.server(craft.frame(8, b"\x03\xe8"))
+    talk.finish()
+    talk.save(path)
+
+
 def everything(path):
     """A capture in which each colour and each button finds something."""
     talk = Talk()
@@ -144,7 +160,8 @@ def everything(path):
     talk.save(path)
 
 
-MADE = {"many": many, "lost": lost, "cut_off": cut_off, "secrets": secrets, "everything": everything}
+MADE = {"many": many, "lost": lost, "cut_off": cut_off, "secrets": secrets,
+        "commands": commands, "everything": everything}
 
 
 class Captures:

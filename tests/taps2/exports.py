@@ -166,6 +166,30 @@ def redact_lines_test(env, path):
     return problems
 
 
+# --- what a peer sends must not command the terminal ---------------------------------------------
+
+COMMANDS = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
+TERMINAL_SURFACES = ("websocket,tree", "websocket,connections", "conv,websocket", "websocket,check,chat",
+                     "websocket,messages", "flow,websocket,standard", "follow,websocket,ascii,0",
+                     "websocket,har,-")
+
+
+def terminal_test(env, path):
+    """No control character stands in what is printed, and none is lost in the lines."""
+    problems = []
+    for surface in TERMINAL_SURFACES:
+        done = env.tshark(["-q", "-z", surface], path)
+        text = done.stdout.decode("utf-8", "surrogateescape")
+        found = COMMANDS.findall(text)
+        if found or not text:
+            problems.append(f"{surface}: {[hex(ord(c)) for c in found[:5]]}")
+    lines = [i.line for i in jsonlines.run(env, path) if i["kind"] == "text"]
+    told = [i["text"] for i in jsonlines.run(env, path) if i["kind"] == "text"]
+    if told != [captures.COMMANDS] or len(lines[0].splitlines()) != 1:
+        problems.append(f"the message is {told}")
+    return problems
+
+
 def tests(env):
     made = captures.Captures(env)
     for name in NAMES:
@@ -177,4 +201,5 @@ def tests(env):
     yield "pdus:names", lambda: pdu_names_test(env, made.path("many"),
                                                {"json", "data-text-lines", "data"})
     yield "pdus:names-sip", lambda: pdu_names_test(env, made.path("proto_sip"), {"sip"})
+    yield "objects:terminal", lambda: terminal_test(env, made.path("commands"))
     yield "redact:lines", lambda: redact_lines_test(env, made.path("secrets"))
