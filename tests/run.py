@@ -56,7 +56,8 @@ SHOWN_PROBLEMS = 25
 MODULES = ("coverage.py", "conformance/run.py", "impair/measure.py", "taps1/surfaces.py",
            "taps2/surfaces.py", "apps1/apps.py", "apps2/jsonapps.py", "rules/edges.py",
            "rules/streams.py", "rules/groups.py", "rules/loss.py",
-           "carriers/carriers.py", "session/session.py", "install/install.py", "mutate/mutate.py",
+           "carriers/carriers.py", "apps3/answers.py", "apps3/handover.py", "apps3/hostile.py",
+           "session/session.py", "install/install.py", "mutate/mutate.py",
            "limits/limits.py", "docs/doctests.py", "golden/golden.py", "live/live.py")
 QUICK_MODULES = ("rules/edges.py", "session/session.py")
 
