@@ -299,6 +299,7 @@ struct walk {
     int header_bits[3]; /* what a header of each form is worth at most; its frames: */
     unsigned headers[3];
     unsigned frames;
+    bool masked;
     uint64_t second; /* where the frame behind the first begins */
     uint64_t wake;
 };
@@ -335,6 +336,12 @@ static bool is_pattern(const struct wsx_frame_header *header, uint32_t tail,
            (header->first == previous->first && header->payload_length == previous->payload_length);
 }
 
+/* A fragment in the middle of a message looks like a length of 16 bits, which many protocols have in
+ * front of each unit: it says nothing. */
+static bool is_length(const struct wsx_frame_header *header) {
+    return header->first == WSX_OPCODE_CONTINUATION;
+}
+
 static uint32_t tail_of(const uint8_t *payload, size_t have) {
     uint32_t tail = 0;
     memcpy(&tail, payload, MIN(have, sizeof tail));
@@ -362,7 +369,7 @@ static struct walk follow(const struct wsx_search *search, uint64_t start) {
             /* a header in a hole can't be followed; one at the end may still come */
             walk.dead = !bytes || at + have < search->end;
             walk.wake = search->end + 1;
-            return walk;
+            break;
         }
         int bits = wsx_evidence_header(&header, walk.frames ? &previous : NULL, &expected);
         size_t payload = (size_t)MIN((uint64_t)(have - size), header.payload_length);
@@ -373,9 +380,10 @@ static struct walk follow(const struct wsx_search *search, uint64_t start) {
         }
         if (expected.masking == WSX_MASKING_UNKNOWN)
             expected.masking = header.masked ? WSX_MASKED : WSX_UNMASKED;
-        walk.bits += more + start_bits;
+        walk.bits += is_length(&header) ? 0 : more + start_bits;
         uint32_t tail = tail_of(bytes + size, payload);
-        if (!walk.frames || !is_pattern(&header, tail, &previous, last_tail))
+        if (!is_length(&header) &&
+            (!walk.frames || !is_pattern(&header, tail, &previous, last_tail)))
             walk_count(&walk, &header, bits);
         if (!walk.frames)
             walk.own_bits = walk.bits + weigh_headers(search, &walk);
@@ -389,8 +397,28 @@ static struct walk follow(const struct wsx_search *search, uint64_t start) {
     walk.bits += weigh_headers(search, &walk);
     if (walk.frames && is_segment_end(search, at))
         walk.bits += weigh_end(search, &previous);
-    walk.wake = at + 2;
+    walk.masked = walk.frames && previous.masked;
+    walk.wake = MAX(walk.wake, at + 2);
     return walk;
+}
+
+struct wsx_best wsx_search_best(struct wsx_search *search) {
+    struct wsx_best best = {0};
+    guint kept = 0;
+    for (guint i = 0; i < search->candidates->len; i++) {
+        struct candidate *candidate = &g_array_index(search->candidates, struct candidate, i);
+        if (candidate->wake <= search->end) {
+            struct walk walk = follow(search, candidate->start);
+            if (walk.dead)
+                continue;
+            candidate->wake = walk.wake;
+            if (walk.frames && walk.bits > best.bits)
+                best = (struct wsx_best){walk.bits, walk.frames, walk.masked};
+        }
+        g_array_index(search->candidates, struct candidate, kept++) = *candidate;
+    }
+    g_array_set_size(search->candidates, kept);
+    return best;
 }
 
 bool wsx_search_find(struct wsx_search *search, struct wsx_found *found) {

@@ -78,6 +78,14 @@ struct wsx_found {
 /* True when a plausible chain is there. */
 bool wsx_search_find(struct wsx_search *search, struct wsx_found *found);
 
+/* The best chain so far. */
+struct wsx_best {
+    int bits;
+    unsigned frames; /* 0: there is none */
+    bool masked;
+};
+struct wsx_best wsx_search_best(struct wsx_search *search);
+
 /* Bytes added since the search began (given up ones too). */
 uint64_t wsx_search_bytes(const struct wsx_search *search);
 

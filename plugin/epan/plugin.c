@@ -6,6 +6,7 @@
 #include "apps/apps.h"
 #include "compat.h"
 #include "delivery.h"
+#include "evidence.h"
 #include "fields.h"
 #include "show.h"
 #include "state.h"
@@ -125,6 +126,7 @@ static void register_all(void) {
     wsx_proto = proto_get_id_by_filter_name("websocket");
     wsx_fields_register();
     wsx_state_register();
+    wsx_evidence_register();
     wsx_apps_register();
     wsx_delivery_register();
     register_preferences();

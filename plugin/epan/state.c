@@ -628,6 +628,12 @@ int64_t wsx_state_waited(const packet_info *pinfo, const struct wsx_session *ses
 
 void wsx_state_early(packet_info *pinfo, struct wsx_session *session, enum wsx_direction direction,
                      uint32_t sequence, const uint8_t *bytes, size_t captured, uint64_t length) {
+    wsx_state_early_in(pinfo, session, direction, sequence, bytes, captured, length, pinfo->num);
+}
+
+void wsx_state_early_in(packet_info *pinfo, struct wsx_session *session,
+                        enum wsx_direction direction, uint32_t sequence, const uint8_t *bytes,
+                        size_t captured, uint64_t length, uint32_t packet) {
     unsigned count = session->early_count[0] + session->early_count[1];
     if (!length || session->early_bytes + captured > WSX_EARLY_MAX ||
         count >= WSX_EARLY_SEGMENTS_MAX)
@@ -640,7 +646,7 @@ void wsx_state_early(packet_info *pinfo, struct wsx_session *session, enum wsx_d
                                 .captured = captured,
                                 .after_hole = session->http == WSX_HTTP_2 &&
                                               session->hole[direction],
-                                .packet = pinfo->num,
+                                .packet = packet,
                                 .time = wsx_state_time(pinfo)};
     session->hole[direction] = false;
     if (flow && flow->tcp_analyze_seq_info)

@@ -117,6 +117,7 @@ struct wsx_session {
     uint32_t answer_rest; /* bytes behind the answer, in its packet, that wait as early ones */
     uint64_t answer_seen; /* bytes from the server before frames, as far as none are missing */
     struct wsx_answer *answer; /* the server's bytes, while the answer is due */
+    bool by_records;      /* TLS hands its records to others: they are read behind the dissection */
     bool on_tcp;          /* no TLS, no other HTTP between it and TCP: its bytes are TCP's */
     bool frames_known;    /* TCP: where the server's frames begin, behind the answer's head: */
     uint32_t frames_from;
@@ -278,6 +279,10 @@ int64_t wsx_state_waited(const packet_info *pinfo, const struct wsx_session *ses
  * known) they follow those before. */
 void wsx_state_early(packet_info *pinfo, struct wsx_session *session, enum wsx_direction direction,
                      uint32_t sequence, const uint8_t *bytes, size_t captured, uint64_t length);
+/* The same, of an earlier packet. */
+void wsx_state_early_in(packet_info *pinfo, struct wsx_session *session,
+                        enum wsx_direction direction, uint32_t sequence, const uint8_t *bytes,
+                        size_t captured, uint64_t length, uint32_t packet);
 /* Pieces of the direction that wait so, and since when (ns since the epoch, 0 for none). */
 unsigned wsx_state_early_count(const struct wsx_session *session, enum wsx_direction direction,
                                int64_t *since);

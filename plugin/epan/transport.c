@@ -8,6 +8,7 @@
  */
 #include "transport.h"
 
+#include "evidence.h"
 #include "fields.h"
 #include "http2.h"
 #include "show.h"
@@ -32,6 +33,7 @@ int wsx_tap = -1;
 static dissector_handle_t builtin, http_handle;
 static dissector_handle_t upgrade_handle, tcp_handle, pending_handle, decode_handle;
 static heur_dissector_t builtin_heuristic;
+static heur_dtbl_entry_t *tcp_entry, *tls_entry; /* of the heuristics: are they on? */
 static int proto_tcp = -1, proto_http = -1, proto_tls = -1;
 
 /* ---- layers ---- */
@@ -148,6 +150,14 @@ static void take_tcp(packet_info *pinfo, struct wsx_session *session, dissector_
 
 /* ---- entry points ---- */
 
+/* First pass: a data source that we were called with. */
+static void note_taken(packet_info *pinfo, tvbuff_t *tvb) {
+    struct wsx_packet *packet = wsx_state_packet(pinfo);
+    if (!packet->tvbs)
+        packet->tvbs = wmem_list_new(pinfo->pool);
+    wmem_list_append(packet->tvbs, tvb_get_ds_tvb(tvb));
+}
+
 static int dissect_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
         return call_dissector_only(builtin, tvb, pinfo, tree, data);
@@ -156,10 +166,7 @@ static int dissect_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, 
         return wsx_http2_upgrade(tvb, pinfo, tree, data);
     struct wsx_session *session = NULL;
     if (wsx_state_first_pass(pinfo)) {
-        struct wsx_packet *packet = wsx_state_packet(pinfo);
-        if (!packet->tvbs)
-            packet->tvbs = wmem_list_new(pinfo->pool);
-        wmem_list_append(packet->tvbs, tvb_get_ds_tvb(tvb));
+        note_taken(pinfo, tvb);
         wsx_upgrade_scan(pinfo);
         session = wsx_state_find(pinfo);
         if (session && !session->opened)
@@ -306,58 +313,49 @@ static int dissect_decode_as(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree
 
 /* ---- heuristics ---- */
 
-/* Evidence that a connection is WebSocket's, over its first segments. First pass. */
-struct evidence {
-    int bits;
-    unsigned segments;
-    bool no; /* something that can't be */
-};
-/* One false alarm in about 2^24 first segments of something else. */
-#define HEURISTIC_ENOUGH 24
-#define HEURISTIC_SEGMENTS 16u
-
-static bool looks_like_websocket(tvbuff_t *tvb, packet_info *pinfo, bool *from_client) {
-    static const struct wsx_expectation expectation = {WSX_MASKING_UNKNOWN, true, false};
-    unsigned length = tvb_captured_length(tvb);
-    if (length < 2)
-        return false;
-    struct wsx_chain chain =
-        wsx_chain_read(tvb_get_ptr(tvb, 0, (int)length), length, &expectation);
-    conversation_t *conversation = find_or_create_conversation(pinfo);
-    struct evidence *evidence = conversation_get_proto_data(conversation, wsx_proto);
-    if (!evidence) {
-        evidence = wmem_new0(wmem_file_scope(), struct evidence);
-        conversation_add_proto_data(conversation, wsx_proto, evidence);
-    }
-    evidence->segments++;
-    if (chain.bits < 0 || !chain.frames) {
-        evidence->bits = 0;
-        return false;
-    }
-    *from_client = chain.masked;
-    evidence->bits += chain.bits + (chain.ends_exactly ? WSX_EVIDENCE_SEGMENT_END : 0);
-    return evidence->bits >= HEURISTIC_ENOUGH;
+/* A record of TLS in a connection that is not known: when it shows WebSocket, what came before is read,
+ * too, at the packet's end. */
+static struct wsx_session *find_in_record(packet_info *pinfo, const uint8_t *bytes,
+                                          unsigned length) {
+    bool from_client;
+    struct wsx_evidence *evidence = wsx_evidence_record(pinfo, bytes, length, &from_client);
+    if (!evidence)
+        return NULL;
+    struct wsx_session *session = wsx_state_midstream(pinfo, from_client, true);
+    wsx_evidence_replay(evidence, pinfo, session);
+    return session;
 }
 
+/* TLS calls for each record of a connection that nobody else takes. On TCP the evidence is gathered
+ * behind the dissection, see watch_unknown: HTTP's ports are HTTP's before any heuristic. */
 static wsx_bool heuristic(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
         return builtin_heuristic && builtin_heuristic(tvb, pinfo, tree, data);
     wsx_state_enter(pinfo);
-    bool from_client, tcp = tcp_is_below(pinfo);
-    if (wsx_state_first_pass(pinfo)) {
-        if (wsx_state_find(pinfo) || !looks_like_websocket(tvb, pinfo, &from_client))
-            return FALSE;
-        struct wsx_session *session =
-            wsx_state_midstream(pinfo, from_client, has_layer(pinfo, proto_tls));
-        if (tcp)
-            take_tcp(pinfo, session, tcp_handle);
-        run(tvb, pinfo, tree, session, tcp ? data : NULL);
-        return TRUE;
-    }
-    struct wsx_call *call = wsx_state_recall(pinfo, tvb_reported_length(tvb));
-    if (!call)
+    if (tcp_is_below(pinfo))
         return FALSE;
-    wsx_show_call(call, tvb, pinfo, tree);
+    if (!wsx_state_first_pass(pinfo)) {
+        struct wsx_call *call = wsx_state_recall(pinfo, tvb_reported_length(tvb));
+        if (call)
+            wsx_show_call(call, tvb, pinfo, tree);
+        return call != NULL;
+    }
+    struct wsx_session *session = wsx_state_find(pinfo);
+    unsigned length = tvb_captured_length(tvb);
+    const uint8_t *bytes = length ? tvb_get_ptr(tvb, 0, (int)length) : NULL;
+    note_taken(pinfo, tvb);
+    if (!length || (session && !(session->midstream && session->encrypted && session->core)))
+        return FALSE;
+    if (!session) {
+        find_in_record(pinfo, bytes, length);
+        return FALSE;
+    }
+    if (session->early) { /* what this packet showed to be WebSocket's waits for its end */
+        wsx_state_early(pinfo, session, wsx_state_direction(session, pinfo), 0, bytes, length,
+                        length);
+        return FALSE;
+    }
+    run(tvb, pinfo, tree, session, NULL);
     return TRUE;
 }
 
@@ -493,6 +491,45 @@ static struct wsx_session *watch_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tr
     return session;
 }
 
+/* The same of records that TLS hands to others, as HTTP's on its ports. */
+static struct wsx_session *watch_unknown_records(packet_info *pinfo) {
+    struct wsx_session *session = wsx_state_find(pinfo);
+    GSList *list = pinfo->data_src;
+    if (session && !session->by_records)
+        return NULL;
+    for (tvbuff_t *tvb; (tvb = wsx_upgrade_next_record(pinfo, &list)) != NULL;) {
+        unsigned length = tvb_captured_length(tvb);
+        const uint8_t *bytes = tvb_get_ptr(tvb, 0, (int)length);
+        if (session)
+            wsx_state_early(pinfo, session, wsx_state_direction(session, pinfo), 0, bytes, length,
+                            length);
+        else if ((session = find_in_record(pinfo, bytes, length)) != NULL)
+            session->by_records = true;
+    }
+    return session;
+}
+
+/* First pass, the heuristic is on: a TCP connection that nobody knows for WebSocket. What came before
+ * it was known is read, too. */
+static struct wsx_session *watch_unknown(packet_info *pinfo) {
+    conversation_t *conversation = find_conversation_pinfo(pinfo, 0);
+    struct tcp_analysis *tcp =
+        conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
+    struct wsx_tcp_view view;
+    bool from_client;
+    if (!tcp || has_layer(pinfo, proto_tls) || wsx_state_find(pinfo) ||
+        !wsx_tcp_view(pinfo, tcp, &view) || !view.captured)
+        return NULL;
+    struct wsx_evidence *evidence = wsx_evidence_segment(pinfo, conversation, tcp, &view, &from_client);
+    if (!evidence)
+        return NULL;
+    struct wsx_session *session = wsx_state_midstream(pinfo, from_client, false);
+    wsx_evidence_replay(evidence, pinfo, session);
+    session->on_tcp = true;
+    take_tcp(pinfo, session, tcp_handle);
+    return session;
+}
+
 static void settle(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
                    struct wsx_session *session) {
     struct wsx_call *call;
@@ -509,6 +546,10 @@ static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
     const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
     for (guint i = 0; handshakes && i < handshakes->len; i++)
         begin_direct(pinfo, session = g_ptr_array_index(handshakes, i));
+    if (pinfo->ptype == PT_TCP && tcp_entry && tcp_entry->enabled)
+        session = session ? session : watch_unknown(pinfo);
+    if (!session && tls_entry && tls_entry->enabled && has_layer(pinfo, proto_tls))
+        session = watch_unknown_records(pinfo);
     if (!wsx_sessions_open && !session && !wsx_state_has_unsettled(NULL))
         return;
     if (pinfo->ptype == PT_TCP) {
@@ -575,11 +616,12 @@ void wsx_transport_handoff(void) {
     dissector_add_string("http.upgrade", "WebSocket", upgrade_handle);
     dissector_add_for_decode_as("tcp.port", decode_handle);
     dissector_add_for_decode_as("tls.port", decode_handle);
-    heur_dtbl_entry_t *entry = find_heur_dissector_by_unique_short_name("websocket_tcp");
-    if (entry) {
-        builtin_heuristic = entry->dissector;
-        entry->dissector = heuristic;
+    tcp_entry = find_heur_dissector_by_unique_short_name("websocket_tcp");
+    if (tcp_entry) {
+        builtin_heuristic = tcp_entry->dissector;
+        tcp_entry->dissector = heuristic;
     }
     heur_dissector_add("tls", heuristic, "WebSocket over TLS", "websocket_tls", wsx_proto,
                        HEURISTIC_DISABLE);
+    tls_entry = find_heur_dissector_by_unique_short_name("websocket_tls");
 }

@@ -223,9 +223,7 @@ static bool is_tls_record(const struct data_source *source) {
     return is;
 }
 
-/* The packet's next TLS record that nobody has handed to us; NULL behind the last. `list`: where to
- * go on. */
-static tvbuff_t *next_record(packet_info *pinfo, GSList **list) {
+tvbuff_t *wsx_upgrade_next_record(packet_info *pinfo, GSList **list) {
     const struct wsx_packet *packet = wsx_state_packet(pinfo);
     while (*list) {
         const struct data_source *source = (*list)->data;
@@ -252,7 +250,7 @@ void wsx_upgrade_rest(packet_info *pinfo, struct wsx_session *session) {
         return;
     bool head_seen = waits && session->request_packet != pinfo->num;
     GSList *list = pinfo->data_src;
-    for (tvbuff_t *tvb; (tvb = next_record(pinfo, &list)) != NULL;) {
+    for (tvbuff_t *tvb; (tvb = wsx_upgrade_next_record(pinfo, &list)) != NULL;) {
         unsigned length = tvb_captured_length(tvb);
         const uint8_t *bytes = tvb_get_ptr(tvb, 0, (int)length);
         if (!head_seen)

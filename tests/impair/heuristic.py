@@ -46,6 +46,8 @@ import wsxenv
 FOUND_MIN = 0.98
 CUTS = 20
 OTHER_CUTS = 3
+# Ports on which Wireshark takes TCP for TLS: one where TLS is HTTP's, one where it is nobody's.
+TLS_PORTS = (443, 9443)
 OTHERS_MIN = 1000
 RUN_SECONDS = 60
 ON = {"tcp": ["--enable-heuristic", "websocket_tcp"], "tls": ["--enable-heuristic", "websocket_tls"]}
@@ -134,13 +136,13 @@ def behind_handshake(c):
 def tls_jobs(name, connections, args):
     """Every connection from a random piece on, in TLS."""
     rng = random.Random(measure.seed_of(name, 2))
-    ways = ways_of(connections, args.port)
     for number in range(args.cuts if connections else 0):
-        streams, cut = [], set()
+        port = args.port or TLS_PORTS[number % 2]
+        ways, streams, cut = ways_of(connections, port), [], set()
         for c in connections:
             pieces = list(behind_handshake(c))
             pieces = pieces[rng.randrange(len(pieces)) if pieces else 0:]
-            ports = (c.client[1], args.port or c.server[1])
+            ports = (c.client[1], port)
             streams.append((*ports, [(way, data) for way, _, data in pieces]))
             spans = {way: wire.Spans() for way in c.way}
             for way, at, data in pieces:
