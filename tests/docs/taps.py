@@ -24,8 +24,8 @@ TEXTS = {
         "websocket,tree", "Statistics > WebSocket Overview", "Counts and sizes by direction, opcode, close code and rule; "
         "compression; Ping times", "proto_graphql"),
     "websocket,srt": (
-        "websocket,srt", "Statistics > Service Response Time", "Times of handshakes, Pings and Closes: how often, shortest, longest, "
-        "mean; those of requests of application protocols are in `wsx.app.time`", "proto_graphql"),
+        "websocket,srt", "Statistics > Service Response Time", "Times of handshakes, Pings, Closes, and of requests of application "
+        "protocols: how often, shortest, longest, mean", "proto_graphql"),
     "websocket,har": (
         "websocket,har,FILE", "", "An HTTP Archive 1.2 for a browser's network panel, messages in `_webSocketMessages` "
         "([guide](har.md))", "proto_jsonrpc"),
