@@ -34,7 +34,7 @@ static dissector_handle_t builtin, http_handle;
 static dissector_handle_t upgrade_handle, tcp_handle, pending_handle, decode_handle;
 static heur_dissector_t builtin_heuristic;
 static heur_dtbl_entry_t *tcp_entry, *tls_entry; /* of the heuristics: are they on? */
-static int proto_tcp = -1, proto_http = -1, proto_tls = -1;
+static int proto_tcp = -1, proto_http = -1, proto_http2 = -1, proto_tls = -1;
 
 /* ---- layers ---- */
 
@@ -495,7 +495,7 @@ static struct wsx_session *watch_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tr
 static struct wsx_session *watch_unknown_records(packet_info *pinfo) {
     struct wsx_session *session = wsx_state_find(pinfo);
     GSList *list = pinfo->data_src;
-    if (session && !session->by_records)
+    if ((session && !session->by_records) || has_layer(pinfo, proto_http2))
         return NULL;
     for (tvbuff_t *tvb; (tvb = wsx_upgrade_next_record(pinfo, &list)) != NULL;) {
         unsigned length = tvb_captured_length(tvb);
@@ -611,6 +611,7 @@ void wsx_transport_handoff(void) {
         http_handle = find_dissector("http");
     proto_tcp = proto_get_id_by_filter_name("tcp");
     proto_http = proto_get_id_by_filter_name("http");
+    proto_http2 = proto_get_id_by_filter_name("http2");
     proto_tls = proto_get_id_by_filter_name("tls");
     dissector_add_string("http.upgrade", "websocket", upgrade_handle);
     dissector_add_string("http.upgrade", "WebSocket", upgrade_handle);
