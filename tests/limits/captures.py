@@ -245,7 +245,7 @@ def pong_earlier(path, _size):
 BUILDERS = {
     # name: (function, quick size, full size)
     "bomb": (bomb, 80, 1024),
-    "bombs_many": (bombs_many, 4, 100),
+    "bombs_many": (bombs_many, 4, 20),  # what is printed of more is over the sealed environment's bound
     "length_huge": (length_huge, 1, 1),
     "length_msb": (length_msb, 1, 1),
     "fragments": (fragments, 20_000, 200_000),
