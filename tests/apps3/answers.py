@@ -157,19 +157,3 @@ def tests(env, quick=False):
     for name in RARE_TYPES:
         yield f"apps3:types:{name}", lambda name=name: rare_types(env, name)
     yield "apps3:srt_many_names", lambda: srt_many_names(env)
-
-
-def main():
-    import wsxenv
-    failed = 0
-    for name, test in tests(wsxenv.shared()):
-        if len(sys.argv) > 1 and sys.argv[1] not in name:
-            continue
-        problems = test()
-        failed += bool(problems)
-        print("FAIL" if problems else "ok  ", name, *problems, sep="\n     " if problems else " ")
-    return failed > 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

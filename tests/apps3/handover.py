@@ -165,19 +165,3 @@ def tests(env, quick=False):
     yield "apps3:protobuf", lambda: protobuf(env)
     for name in () if quick else STREAMS:
         yield f"apps3:cut:{name}", lambda name=name: cut(env, name)
-
-
-def main():
-    import wsxenv
-    failed = 0
-    for name, test in tests(wsxenv.shared()):
-        if len(sys.argv) > 1 and sys.argv[1] not in name:
-            continue
-        problems = test()
-        failed += bool(problems)
-        print("FAIL" if problems else "ok  ", name, *problems, sep="\n     " if problems else " ")
-    return failed > 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

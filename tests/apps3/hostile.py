@@ -154,23 +154,3 @@ def tests(env, quick=False):
         for protocol in ("JSON-RPC", "by sight"):
             yield f"apps3:hostile:large:{protocol}", lambda p=protocol: large_test(env, p)
         yield "apps3:hostile:open", lambda: open_test(env)
-
-
-def main():
-    import wsxenv
-    failed = 0
-    for name, test in tests(wsxenv.shared()):
-        if len(sys.argv) > 1 and sys.argv[1] not in name:
-            continue
-        begin = time.monotonic()
-        try:
-            problems = test()
-        except (RuntimeError, jsonlines.BadOutput) as error:
-            problems = [str(error)]
-        failed += bool(problems)
-        print("FAIL" if problems else "ok  ", f"{name} ({time.monotonic() - begin:.1f} s)", *problems, sep="\n     " if problems else " ")
-    return failed > 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

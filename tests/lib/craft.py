@@ -140,3 +140,37 @@ class Conversation:
                 ns = FIRST_TIME_NS + number * 10**6
                 out.write(struct.pack("<IIII", ns // 10**9, ns % 10**9 // 1000, len(packet),
                                       len(packet)) + packet)
+
+
+def opened(count):
+    """Connections behind their TCP handshake, (number, Conversation), from a port of its own each, all in
+    one list of packets: the last one's save() writes them all."""
+    packets = []
+    for number in range(count):
+        c = Conversation()
+        c.packets, c.port[0] = packets, c.port[0] + number
+        c.connect()
+        yield number, c
+
+
+def save_handshakes(path, edits):
+    """A connection for each pair (edit of the request's lines, edit of the response's lines), with one
+    message of the server and a closing handshake."""
+    for number, c in opened(len(edits)):
+        edit_request, edit_response = edits[number]
+        c.client(request(number, edit_request))
+        c.server(response(number, edit_response))
+        c.server(frame(1, b"hello"))
+        c.close()
+    c.save(path)
+
+
+def save_frames(path, talks, end=Conversation.close):
+    """A connection for each list of (side, bytes), sent behind an opening handshake."""
+    for number, c in opened(len(talks)):
+        c.client(request(number))
+        c.server(response(number))
+        for side, data in talks[number]:
+            c.send(side, data)
+        end(c)
+    c.save(path)

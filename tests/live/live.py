@@ -1,7 +1,4 @@
-#!/usr/bin/env python3
 """`-z websocket,messages` while packets come: each message is printed as it completes.
-
-    live.py [PATTERN]     run the tests alone; tests(env) offers them to others
 
 live:pipe    tshark reads a capture from a pipe; each packet is written when the line of the one before
              has come. Needs no rights.
@@ -205,23 +202,3 @@ def loopback_talk(lines, listener, port):
 def tests(env):
     yield "live:pipe", lambda: pipe_test(env)
     yield "live:lo", lambda: loopback_test(env)
-
-
-def main():
-    pattern = (sys.argv[1:] or [""])[0]
-    failed = count = 0
-    for name, function in tests(wsxenv.shared()):
-        if pattern not in name:
-            continue
-        problems = function()
-        count += 1
-        failed += bool(problems)
-        print("FAIL" if problems else "ok  ", name, flush=True)
-        for text in problems:
-            print("     " + text[:400])
-    print(f"{count - failed} passed, {failed} failed")
-    return 1 if failed or not count else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

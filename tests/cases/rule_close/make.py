@@ -21,14 +21,4 @@ CONNECTIONS = [
     [up(9, b"anybody?")],                                                              # no Pong, no Close
 ]
 
-packets = []
-for number, frames in enumerate(CONNECTIONS):
-    c = craft.Conversation()
-    c.packets, c.port[0] = packets, c.port[0] + number
-    c.connect()
-    c.client(craft.request(number))
-    c.server(craft.response(number))
-    for side, data in frames:
-        c.send(side, data)
-    c.finish()
-c.save(sys.argv[1])
+craft.save_frames(sys.argv[1], CONNECTIONS, end=craft.Conversation.finish)

@@ -12,14 +12,4 @@ CONNECTIONS = [
     [(1, frame(1, b"BEGUN", fin=False))],
 ]
 
-packets = []
-for number, frames in enumerate(CONNECTIONS):
-    c = craft.Conversation()
-    c.packets, c.port[0] = packets, c.port[0] + number
-    c.connect()
-    c.client(craft.request(number))
-    c.server(craft.response(number))
-    for side, data in frames:
-        c.send(side, data)
-    c.close()
-c.save(sys.argv[1])
+craft.save_frames(sys.argv[1], CONNECTIONS)

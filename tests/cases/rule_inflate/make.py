@@ -26,12 +26,9 @@ CONNECTIONS = [
     (b"", [packed(b"TAIL KEPT")[0] + b"\0\0\xff\xff"]),
 ]
 
-packets = []
-for number, (parameters, messages) in enumerate(CONNECTIONS):
-    c = craft.Conversation()
-    c.packets, c.port[0] = packets, c.port[0] + number
+for number, c in craft.opened(len(CONNECTIONS)):
+    parameters, messages = CONNECTIONS[number]
     line = b"Sec-WebSocket-Extensions: permessage-deflate" + parameters
-    c.connect()
     c.client(craft.request(number, adding(line)))
     c.server(craft.response(number, adding(line)))
     for message in messages:

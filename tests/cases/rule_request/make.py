@@ -28,13 +28,4 @@ CONNECTIONS = [
     (adding(b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=7"), same),
 ]
 
-packets = []
-for number, (edit_request, edit_response) in enumerate(CONNECTIONS):
-    c = craft.Conversation()
-    c.packets, c.port[0] = packets, c.port[0] + number
-    c.connect()
-    c.client(craft.request(number, edit_request))
-    c.server(craft.response(number, edit_response))
-    c.server(craft.frame(1, b"hello"))
-    c.close()
-c.save(sys.argv[1])
+craft.save_handshakes(sys.argv[1], CONNECTIONS)

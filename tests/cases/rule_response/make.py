@@ -32,13 +32,4 @@ CONNECTIONS = [
      extensions(b"permessage-deflate")),
 ]
 
-packets = []
-for number, (edit_request, edit_response) in enumerate(CONNECTIONS):
-    c = craft.Conversation()
-    c.packets, c.port[0] = packets, c.port[0] + number
-    c.connect()
-    c.client(craft.request(number, edit_request))
-    c.server(craft.response(number, edit_response))
-    c.server(craft.frame(1, b"hello"))
-    c.close()
-c.save(sys.argv[1])
+craft.save_handshakes(sys.argv[1], CONNECTIONS)
