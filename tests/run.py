@@ -58,7 +58,8 @@ MODULES = ("coverage.py", "conformance/run.py", "impair/measure.py", "taps1/surf
            "rules/streams.py", "rules/groups.py", "rules/loss.py",
            "carriers/carriers.py", "apps3/answers.py", "apps3/handover.py", "apps3/hostile.py",
            "session/session.py", "install/install.py", "mutate/mutate.py",
-           "limits/limits.py", "docs/doctests.py", "golden/golden.py", "live/live.py")
+           "limits/limits.py", "docs/doctests.py", "golden/golden.py", "live/live.py",
+           "growth/growth.py")
 QUICK_MODULES = ("rules/edges.py", "session/session.py")
 
 

@@ -66,7 +66,7 @@ static void register_preferences(void) {
     prefs_register_uint_preference(
         module, "limit_inflated", "Bytes kept of a decompressed message (MiB)",
         "Of a compressed message that is longer, the beginning is shown; the rest is inflated for "
-        "the sake of later messages, up to 1 GiB",
+        "the sake of later messages, up to 1 GiB; 0 sets no limit below that",
         10, &wsx_limit_inflated_mib);
     prefs_register_uint_preference(
         module, "limit_total", "Bytes kept of the whole file (MiB)",
