@@ -106,12 +106,12 @@ static inline const char *wsx_field_string(field_info *info) {
 }
 
 /* Sets a string value that may hold U+0000; add_string cuts there. Only for an item that is our
- * field's own. */
-static inline void wsx_item_set_text(proto_item *item, int hf, const uint8_t *bytes,
+ * field's own; false for any other. */
+static inline bool wsx_item_set_text(proto_item *item, int hf, const uint8_t *bytes,
                                      size_t length) {
     field_info *info = item ? PITEM_FINFO(item) : NULL;
     if (!info || info->hfinfo->id != hf)
-        return;
+        return false;
     wmem_strbuf_t *text = wmem_strbuf_new(NULL, NULL);
     wmem_strbuf_append_len(text, (const char *)bytes, length);
 #if WSX_VERSION >= 404
@@ -119,6 +119,7 @@ static inline void wsx_item_set_text(proto_item *item, int hf, const uint8_t *by
 #else
     info->value.value.strbuf = text;
 #endif
+    return true;
 }
 
 /*

@@ -299,6 +299,17 @@ void wsx_expert_add(packet_info *pinfo, proto_item *item, enum wsx_rule rule, in
     info->severity = own;
 }
 
+proto_item *wsx_add_text(proto_tree *tree, int field, tvbuff_t *tvb) {
+    int length = (int)tvb_captured_length(tvb);
+    const uint8_t *bytes = length ? tvb_get_ptr(tvb, 0, length) : NULL;
+    const uint8_t *nul = bytes ? memchr(bytes, 0, (size_t)length) : NULL;
+    int before = nul ? (int)(nul - bytes) : length;
+    proto_item *item = proto_tree_add_item(tree, field, tvb, 0, before, ENC_UTF_8);
+    if (nul)
+        proto_item_set_len(item, length);
+    return item;
+}
+
 void wsx_fields_register(void) {
     static int *subtrees[] = {&ett_wsx,           &ett_wsx_payload,
                               &ett_wsx_message,   &ett_wsx_connection,

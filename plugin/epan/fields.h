@@ -44,4 +44,8 @@ void wsx_fields_adopt(void);
 void wsx_expert_add(packet_info *pinfo, proto_item *item, enum wsx_rule rule, int severity,
                     const char *text);
 
+/* Adds the text of a whole tvb. Its value ends before a U+0000, where Wireshark's own dissectors of
+ * text warn of stray characters behind: in a WebSocket text it is a character like others. */
+proto_item *wsx_add_text(proto_tree *tree, int field, tvbuff_t *tvb);
+
 #endif

@@ -531,7 +531,7 @@ static void dissect_message(const struct wsx_item *item, tvbuff_t *tvb, packet_i
     const struct wsx_message *message = item->message;
     int length = (int)tvb_captured_length(tvb);
     if (message->text)
-        proto_tree_add_item(payload_tree, hf_b_text, tvb, 0, length, ENC_UTF_8);
+        wsx_add_text(payload_tree, hf_b_text, tvb);
     if (!message->incomplete && length &&
         dissect_by_choice(item, tvb, pinfo, top, payload_tree))
         return;

@@ -176,14 +176,34 @@ static void draw_control(proto_tree *tree, tvbuff_t *payload, const struct wsx_i
 
 /* ---- messages ---- */
 
-static void draw_message_bytes(proto_tree *tree, tvbuff_t *tvb, const struct wsx_message *message,
-                               struct wsx_places *places) {
+/* Characters of a label, whatever its end is cut to (ITEM_LABEL_LENGTH). */
+#define LABEL_CHARACTERS 240u
+
+/* A text with U+0000: the whole as value, U+2400 for each in the label. */
+static void set_text_with_nul(proto_item *item, packet_info *pinfo, const uint8_t *bytes,
+                              size_t length) {
+    if (!wsx_item_set_text(item, hf_message_text, bytes, length))
+        return;
+    wmem_strbuf_t *shown = wmem_strbuf_new(pinfo->pool, NULL);
+    for (size_t at = 0; at < MIN(length, LABEL_CHARACTERS * 4u); at++) {
+        if (bytes[at])
+            wmem_strbuf_append_c(shown, (char)bytes[at]);
+        else
+            wmem_strbuf_append(shown, "\xe2\x90\x80");
+    }
+    proto_item_set_text(item, "Text: %s",
+                        wsx_preview(pinfo->pool, (const uint8_t *)wmem_strbuf_get_str(shown),
+                                    wmem_strbuf_get_len(shown), LABEL_CHARACTERS));
+}
+
+static void draw_message_bytes(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
+                               const struct wsx_message *message, struct wsx_places *places) {
     int have = (int)tvb_captured_length(tvb);
     const uint8_t *bytes = have ? tvb_get_ptr(tvb, 0, have) : (const uint8_t *)"";
     if (message->text && !message->raw) {
-        proto_item *item = proto_tree_add_item(tree, hf_message_text, tvb, 0, have, ENC_UTF_8);
+        proto_item *item = wsx_add_text(tree, hf_message_text, tvb);
         if (message->utf8 && have && memchr(bytes, 0, (size_t)have))
-            wsx_item_set_text(item, hf_message_text, bytes, (size_t)have);
+            set_text_with_nul(item, pinfo, bytes, (size_t)have);
         places->at[WSX_AT_TEXT] = item;
     }
     if (!(message->text && message->utf8) || wsx_field_wanted(hf_message_data))
@@ -219,7 +239,7 @@ static void draw_message(proto_tree *parent, tvbuff_t *tvb, packet_info *pinfo,
     nstime_t spent, begun = to_nstime(message->first_time);
     nstime_delta(&spent, &pinfo->abs_ts, &begun);
     generated(proto_tree_add_time(tree, hf_message_time, tvb, 0, 0, &spent));
-    draw_message_bytes(tree, tvb, message, places);
+    draw_message_bytes(tree, tvb, pinfo, message, places);
 }
 
 /* The message's tvb: the frame's payload where they are the same bytes. */
