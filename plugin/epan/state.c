@@ -584,6 +584,8 @@ static void open_unknown(const packet_info *pinfo, struct wsx_session *session) 
 
 void wsx_state_open_unanswered(packet_info *pinfo, struct wsx_session *session) {
     open_unknown(pinfo, session);
+    /* frames of the server may have come between its answer and what was seen */
+    session->core->side[WSX_SERVER_TO_CLIENT].start_unknown = true;
 }
 
 struct wsx_session *wsx_state_midstream(packet_info *pinfo, bool from_client, bool encrypted) {
@@ -766,8 +768,8 @@ void wsx_state_elicited(struct wsx_session *session, enum wsx_direction directio
     const tcp_flow_t *flow = session->tcp->rev;
     if (!flow || !flow->tcp_analyze_seq_info || session->fin_seen[direction])
         return;
-    uint32_t acknowledged = flow->tcp_analyze_seq_info->lastack;
-    if (acknowledged && acknowledged != sequence)
+    /* 0: not even a segment that might have called for it was seen */
+    if (flow->tcp_analyze_seq_info->lastack != sequence)
         wsx_store_carrier(session->conversation)->unread[direction] = true;
 }
 
@@ -810,8 +812,15 @@ static void note_unseen_tails(struct wsx_session *session) {
             session->core->side[d].tail_unknown = true;
 }
 
+/* A capture that lacks segments of what carries the streams may lack the answer, too: that shows only
+ * in what the server sends behind it. */
+static bool carrier_is_lossy(const struct wsx_session *session) {
+    const struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
+    return carrier->settings[0].lossy || carrier->settings[1].lossy;
+}
+
 static bool is_unanswered(const struct wsx_session *session) {
-    return session->cause != WSX_CAUSE_REFUSED && !session->lossy[WSX_SERVER_TO_CLIENT] &&
+    return !carrier_is_lossy(session) && session->cause != WSX_CAUSE_REFUSED && !session->lossy[WSX_SERVER_TO_CLIENT] &&
            !tail_is_unseen(session, WSX_SERVER_TO_CLIENT);
 }
 
@@ -840,12 +849,12 @@ static const struct wsx_finding *findings_copy(const struct wsx_finding *list) {
 }
 
 /* The answer never came, but what may be frames of the server did: it was not captured. */
-static bool open_if_answered(struct wsx_session *session, const packet_info *pinfo) {
+static bool open_if_answered(struct wsx_session *session, packet_info *pinfo) {
     int64_t since;
     if (session->opened || session->response_packet ||
         !wsx_state_early_count(session, WSX_SERVER_TO_CLIENT, &since))
         return false;
-    open_unknown(pinfo, session);
+    wsx_state_open_unanswered(pinfo, session);
     return true;
 }
 

@@ -27,12 +27,15 @@ class ClickError(Exception):
 
 
 class Sharkd:
-    def __init__(self, env, capture):
+    def __init__(self, env, capture, preferences=()):
+        """preferences: texts NAME:VALUE, set before the capture is opened."""
         self.process = env.popen(["sharkd", "-"])
         self.asked = 0
         # A program that hangs would hang the tests.
         self.timer = threading.Timer(SECONDS_MAX, self.process.kill)
         self.timer.start()
+        for name, value in (text.split(":", 1) for text in preferences):
+            self.ask("setconf", name=name, value=value)
         self.ask("load", file=str(env.open_copy(capture)))
 
     def ask(self, method, **params):
@@ -112,10 +115,10 @@ def same_tree(one, other):
     return lines[0] == lines[1]
 
 
-def compare(env, capture, second_pass_text):
-    """Texts of what differs. second_pass_text: of `tshark -2 -V`."""
+def compare(env, capture, second_pass_text, preferences=()):
+    """Texts of what differs. second_pass_text: of `tshark -2 -V` with the same preferences."""
     problems = []
-    sharkd = Sharkd(env, capture)
+    sharkd = Sharkd(env, capture, preferences)
     try:
         count = sharkd.ask("status")["frames"]
         in_order = {n: sharkd.click(n) for n in range(1, count + 1)}
@@ -123,7 +126,7 @@ def compare(env, capture, second_pass_text):
         sharkd.close()
     order = list(range(1, count + 1)) * 2
     random.Random(SEED).shuffle(order)
-    sharkd = Sharkd(env, capture)
+    sharkd = Sharkd(env, capture, preferences)
     try:
         for number in order:
             got = sharkd.click(number)
