@@ -7,6 +7,9 @@
 WSX_PACKAGES=(cmake gcc libc6-dev libglib2.0-dev libwireshark-dev libwiretap-dev libwsutil-dev
     ninja-build pkg-config python3 tshark valgrind wireshark-common wireshark-dev
     zlib1g-dev)
+# What the whole ./check needs beside them: the guides' commands, and what makes the package.
+WSX_CHECK_PACKAGES=(dpkg-dev file jq parallel)
+WSX_DUCKDB_NPM=@duckdb/node-api@1.5.6-r.1
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -53,6 +56,23 @@ install_packages() {
         die "apt-get could not install ${missing[*]}"
     fi
     rm -f "$log"
+}
+
+# DuckDB for the guides' queries, from the npm registry: once, into the user's cache. Without it their
+# tests say that they are left out.
+install_duckdb() {
+    local folder=${WSX_DUCKDB:-${XDG_CACHE_HOME:-$HOME/.cache}/wsx-duckdb}
+    if [ -d "$folder/node_modules/@duckdb/node-api" ]; then
+        echo "DuckDB is there"
+    elif ! command -v npm >/dev/null; then
+        echo "no npm: the queries of docs/many.md are left out"
+    elif timeout 180 npm install --silent --no-audit --no-fund --no-save --prefix "$folder" \
+        "$WSX_DUCKDB_NPM" >/dev/null 2>&1; then
+        echo "installed $WSX_DUCKDB_NPM"
+    else
+        rm -rf "$folder/node_modules"
+        echo "npm could not install $WSX_DUCKDB_NPM: the queries of docs/many.md are left out"
+    fi
 }
 
 # build SOURCE CMAKE-OPTION...  builds everything; sets and exports WSX_BUILD, the build folder.
