@@ -134,6 +134,17 @@ static void keep_columns(packet_info *pinfo) {
     col_set_fence(pinfo->cinfo, COL_INFO);
 }
 
+/* The blank again, when the dissector had nothing to say behind it. */
+static void drop_blank(packet_info *pinfo) {
+    const char *text = pinfo->cinfo ? col_get_text(pinfo->cinfo, COL_INFO) : NULL;
+    size_t length = text ? strlen(text) : 0;
+    if (!length || text[length - 1] != ' ')
+        return;
+    col_clear_fence(pinfo->cinfo, COL_INFO);
+    col_add_str(pinfo->cinfo, COL_INFO, wmem_strndup(pinfo->pool, text, length - 1));
+    col_set_fence(pinfo->cinfo, COL_INFO);
+}
+
 static int call(const struct wsx_choice *choice, struct wsx_app *app, tvbuff_t *tvb,
                 packet_info *pinfo, proto_tree *top, bool *threw) {
     volatile int taken = 0;
@@ -161,8 +172,6 @@ static int call_all(const struct wsx_choice *choice, struct wsx_app *app, tvbuff
     int length = (int)tvb_captured_length(tvb), at = 0;
     bool threw = false;
     *need = 0;
-    if (!choice->app)
-        keep_columns(pinfo);
     while (at < length && !threw) {
         tvbuff_t *part = at ? tvb_new_subset_remaining(tvb, at) : tvb;
         int taken = call(choice, app, part, pinfo, top, &threw);
@@ -203,7 +212,6 @@ static int call_framed(struct wsx_delivery *delivery, const struct wsx_choice *c
                        struct replay *replay, uint32_t *need) {
     int length = (int)tvb_captured_length(tvb), at = 0;
     replay->calls = wmem_array_sized_new(wsx_store_scope(), sizeof(size_t), 1);
-    keep_columns(pinfo);
     while (at < length) {
         size_t wanted;
         size_t unit =
@@ -232,7 +240,6 @@ static void call_again(const struct wsx_choice *choice, struct wsx_app *app, tvb
                        packet_info *pinfo, proto_tree *top, const struct replay *replay) {
     int at = 0;
     uint32_t need;
-    keep_columns(pinfo);
     for (unsigned i = 0; i < wmem_array_get_count(replay->calls); i++) {
         size_t unit = *(size_t *)wmem_array_index(replay->calls, i);
         call_unit(choice, app, tvb, at, unit, pinfo, top);
@@ -425,6 +432,8 @@ bool wsx_deliver(struct wsx_delivery *delivery, const struct wsx_choice *choice,
         return true;
     save(pinfo, &saved);
     wsx_app_begin(&app, item, pinfo, choice->app);
+    if (!choice->app)
+        keep_columns(pinfo);
     if (!choice->app && choice->mode == WSX_MODE_STREAM)
         use_own_conversation(item, pinfo);
     if (choice->mode != WSX_MODE_STREAM)
@@ -434,6 +443,8 @@ bool wsx_deliver(struct wsx_delivery *delivery, const struct wsx_choice *choice,
     else
         taken = stream_later(delivery, choice, &app, tvb, pinfo, top, payload_tree);
     restore(pinfo, &saved);
+    if (!choice->app)
+        drop_blank(pinfo);
     if (taken && !choice->tree_only)
         wsx_app_taken(item, pinfo,
                       choice->app ? choice->app->name
@@ -448,6 +459,7 @@ bool wsx_deliver_heuristic(heur_dissector_list_t list, const struct wsx_item *it
     volatile bool taken = false;
     save(pinfo, &saved);
     pinfo->can_desegment = 0;
+    keep_columns(pinfo);
     TRY { taken = dissector_try_heuristic(list, tvb, pinfo, top, &entry, NULL); }
     CATCH_NONFATAL_ERRORS {
         show_exception(tvb, pinfo, top, EXCEPT_CODE, GET_MESSAGE);
@@ -455,8 +467,10 @@ bool wsx_deliver_heuristic(heur_dissector_list_t list, const struct wsx_item *it
     }
     ENDTRY;
     restore(pinfo, &saved);
+    drop_blank(pinfo);
     if (taken && entry)
-        wsx_app_taken(item, pinfo, entry->short_name);
+        wsx_app_taken(item, pinfo, entry->protocol ? proto_get_protocol_short_name(entry->protocol)
+                                                   : entry->short_name);
     return taken;
 }
 

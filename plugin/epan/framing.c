@@ -1,6 +1,7 @@
 /*
  * framing.c - the units of MQTT (all versions: a type, a length of one to four bytes) of RFB's
- * handshake and client messages (RFC 6143), and the greetings of SSH (RFC 4253). See framing.h.
+ * handshake and client messages (RFC 6143), the greetings of SSH (RFC 4253), and the first head of
+ * TNS. See framing.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -197,6 +198,20 @@ static size_t frame_ssh(struct wsx_framing *framing, enum wsx_direction directio
     return end ? (size_t)(end - bytes) + 1 : WSX_UNFRAMED;
 }
 
+/* ---- TNS ---- */
+
+#define TNS_HEAD_BYTES 8u
+
+/* The dissector counts the bytes of its packets, and takes less than a head for nothing of its. */
+static size_t frame_tns(struct wsx_framing *framing, enum wsx_direction direction,
+                        const uint8_t *bytes, size_t length, size_t *need) {
+    (void)framing;
+    (void)direction;
+    (void)bytes;
+    *need = TNS_HEAD_BYTES;
+    return length < TNS_HEAD_BYTES ? 0 : WSX_UNFRAMED;
+}
+
 wsx_framer wsx_framer_of(const char *protocol) {
     if (protocol && strcmp(protocol, "mqtt") == 0)
         return frame_mqtt;
@@ -204,5 +219,7 @@ wsx_framer wsx_framer_of(const char *protocol) {
         return frame_rfb;
     if (protocol && strcmp(protocol, "ssh") == 0)
         return frame_ssh;
+    if (protocol && strcmp(protocol, "tns") == 0)
+        return frame_tns;
     return NULL;
 }

@@ -38,7 +38,8 @@ static const struct {
     {"coap", "coap"},         /* RFC 8323 */
     {"msrp", "msrp"},         /* RFC 7977 */
     {"bfcp", "bfcp"},         /* RFC 8857 */
-    {"opcua*", "opcua"},
+    {"opcua", "opcua"},
+    {"opcua+uacp", "opcua"}, /* opcua+uajson is JSON */
     {"tns*", "tns"},          {"hub.bsc.bacnet.org", "bscvlc"},
     {"dc.bsc.bacnet.org", "bscvlc"},
     {"blip*", "blip"},        {"rfb", "vnc"},
@@ -46,18 +47,27 @@ static const struct {
     {"text.ircv3.net", "irc"}, {"binary.ircv3.net", "irc"},
     {"json", "json"},         {"cbor", "cbor"},
     {"msgpack", "msgpack"},   {"protobuf", "protobuf"},
-    {"xml", "xml"},
+    {"xml", "xml"},           {"spdy/*", "spdy"}, /* port forwarding of Kubernetes since 1.30 */
 };
 
 /* Ports of dissectors that some versions register without a name. */
 static const struct {
     const char *dissector;
     uint32_t port;
-} known_ports[] = {{"vnc", 5900}, {"tns", 1521}, {"irc", 6667}, {"msrp", 2855}};
+} known_ports[] = {
+    {"vnc", 5900}, {"tns", 1521}, {"irc", 6667}, {"msrp", 2855}, {"opcua", 4840}};
+
+static dissector_handle_t handle_of(const char *dissector) {
+    dissector_handle_t handle = find_dissector(dissector);
+    for (size_t i = 0; !handle && i < array_length(known_ports); i++)
+        if (strcmp(known_ports[i].dissector, dissector) == 0)
+            handle = dissector_get_default_uint_handle("tcp.port", known_ports[i].port);
+    return handle;
+}
 
 /* Protocols (by filter name) that see the messages of a direction as one stream of bytes. */
-static const char *const stream_protocols[] = {"mqtt", "amqp", "vnc",  "tns", "opcua",
-                                               "tls",  "ssh",  "http", "bfcp", "nats", "spdy"};
+static const char *const stream_protocols[] = {"mqtt", "amqp", "vnc",  "tns",  "opcua",
+                                               "tls",  "ssh",  "http", "nats", "spdy"};
 
 /* What is only asked for by its own token and costs something to draw: without a tree it is not
  * called. */
@@ -180,6 +190,18 @@ static const struct {
     {"sip", true, false, is_sip},   {"xmpp", true, false, is_xmpp}, {"nats", true, true, is_nats},
 };
 
+/* ---- heuristics ---- */
+
+static void count_heuristic(const char *table _U_, struct heur_dtbl_entry *entry, void *data) {
+    *(bool *)data |= entry->enabled;
+}
+
+/* For each file: scripts in Lua register behind all plugins, and the user switches heuristics. */
+static void look_for_heuristics(void) {
+    any_heuristics = false;
+    heur_dissector_table_foreach("ws", count_heuristic, &any_heuristics);
+}
+
 /* ---- the user's table ---- */
 
 enum rule_kind { RULE_URI, RULE_SUBPROTOCOL };
@@ -235,7 +257,7 @@ static wsx_bool rule_check(void *one, char **error) {
     *error = NULL;
     if (!rule->pattern || !*rule->pattern)
         *error = g_strdup("A pattern is needed; * stands for anything");
-    else if (!dissector || !find_dissector(dissector))
+    else if (!dissector || !handle_of(dissector))
         *error = g_strdup_printf("There is no dissector \"%s\"",
                                  dissector ? dissector : "");
     g_free(dissector);
@@ -275,6 +297,7 @@ void wsx_payload_register(module_t *module) {
                          rule_check, rule_free, NULL, NULL, fields);
     prefs_register_uat_preference(module, "payload", "Payload dissectors",
                                   "Which dissector gets the messages of which connections", uat);
+    register_init_routine(look_for_heuristics);
 }
 
 /* ---- the choice ---- */
@@ -302,11 +325,7 @@ static struct wsx_choice choice_of_handle(dissector_handle_t handle) {
 }
 
 static struct wsx_choice choice_by_name(const char *dissector) {
-    dissector_handle_t handle = find_dissector(dissector);
-    for (size_t i = 0; !handle && i < array_length(known_ports); i++)
-        if (strcmp(known_ports[i].dissector, dissector) == 0)
-            handle = dissector_get_default_uint_handle("tcp.port", known_ports[i].port);
-    return choice_of_handle(handle);
+    return choice_of_handle(handle_of(dissector));
 }
 
 /* The table that the user filled comes before everything. */
@@ -557,11 +576,6 @@ void wsx_payload_dissect(const struct wsx_item *item, tvbuff_t *tvb, packet_info
         wmem_list_remove_frame(pinfo->layers, wmem_list_tail(pinfo->layers));
 }
 
-static void count_heuristic(const char *table _U_, struct heur_dtbl_entry *entry _U_,
-                            void *data) {
-    *(bool *)data = true;
-}
-
 /* What the user can choose by Decode As: each protocol once, since Wireshark asks for that. */
 static void offer(const char *dissector, GHashTable *offered) {
     struct wsx_choice choice = choice_by_name(dissector);
@@ -588,11 +602,9 @@ void wsx_payload_handoff(void) {
     by_protocol = find_dissector_table("ws.protocol");
     by_port = find_dissector_table("ws.port");
     heuristics = find_heur_dissector_list("ws");
-    any_heuristics = false;
     for (unsigned i = 0; wsx_apps[i]; i++)
         if (wsx_apps[i]->member)
             apps_by_byte[(uint8_t)wsx_apps[i]->member[0]] |= UINT32_C(1) << i;
-    heur_dissector_table_foreach("ws", count_heuristic, &any_heuristics);
     lines_handle = find_dissector("data-text-lines");
     sip_handle = find_dissector("sip");
     offer_all();

@@ -131,9 +131,9 @@ def mid_test(env, name):
 class Talk:
     """One connection."""
 
-    def __init__(self, protocol=b"", port=50001, uri=b"/chat"):
+    def __init__(self, protocol=b"", port=50001, uri=b"/chat", server_port=80):
         self.made = craft.Conversation()
-        self.made.port[0] = port
+        self.made.port = [port, server_port]
         line = [b"Sec-WebSocket-Protocol: " + protocol] if protocol else []
         send = self.made.client
         self.made.client = lambda data: send(data.replace(b"GET /chat ", b"GET " + uri + b" "))

@@ -2,26 +2,27 @@
 
 tests(env) gives (name, callable); a callable returns the texts of what is wrong.
 
-  apps3:token:TOKEN      a subprotocol, as it is written, in other case and between blanks
-  apps3:decode_as        by the tables ws.protocol and ws.port
+  apps3:token:TOKEN      a subprotocol, as it is written, in other case and between blanks: its dissector reads the message
+  apps3:decode_as        by the tables ws.protocol and ws.port, as the user fills them
+  apps3:lua:NAME         by the heuristics list ws and the tables, as a script fills them (parts.lua), and by
+                         the user's table in each delivery mode
   apps3:protobuf         with a message type of the user's search path
   apps3:cut:NAME         a byte stream in binary messages, cut in two at every byte, and byte by byte
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 import pathlib
+import shutil
 import struct
+import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 for folder in (HERE.parent / "apps1", HERE.parent / "lib"):
     sys.path.insert(0, str(folder))
 import apps  # noqa: E402
-
-# Protocols that come as plugins of Wireshark, which the tests' own folder of plugins hides.
-PLUGINS = {"opcua"}
-# Protocols that Wireshark 4.0 does not have.
-LATER = {"nats"}
+import jsonlines  # noqa: E402
+import wsxenv  # noqa: E402
 
 SIP = (b"OPTIONS sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/WS a.invalid;branch=z9hG4bK1\r\n"
        b"From: <sip:a@example.com>;tag=1\r\nTo: <sip:b@example.com>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n"
@@ -32,20 +33,49 @@ MSRP = (b"MSRP a786hjs2 SEND\r\nTo-Path: msrp://biloxi.example.com:12763/kjhd37s
 TNS = (b"\0\x3a\0\0\1\0\0\0\1\x36\1\x2c\0\0\x08\0\x7f\xff\x7f\x08\0\0\0\1\0\0\0\x3a\0\0\0\0\0\0"
        b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")
 
-# token: the protocol's filter name, its opcode, a message
+XMPP = b"<message xmlns='jabber:client' to='a@b' type='chat'><body>x</body></message>"
+HELLO = b"HELF\x2c\0\0\0\0\0\0\0\0\0\1\0\0\0\2\0\0\0\0\0\3\0\0\0\x0c\0\0\0opc.tcp://ab:"
+SPDY_PING = b"\x80\x03\0\x06\0\0\0\x04\0\0\0\x09"
+
+# token: the protocol's filter name, opcode, a message, and what its dissector reads in it: {field: values}
 TOKENS = {
-    "mqtt": ("mqtt", 2, apps.mqtt_session()[0]), "mqttv3.1": ("mqtt", 2, apps.mqtt_session()[0]),
-    "amqp": ("amqp", 2, b"AMQP\0\1\0\0"), "AMQPWSB10": ("amqp", 2, b"AMQP\0\1\0\0"),
-    "xmpp": ("xmpp", 1, b"<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='x' version='1.0'/>"),
-    "sip": ("sip", 1, SIP), "coap": ("coap", 2, b"\x00\xe1"), "msrp": ("msrp", 1, MSRP),
-    "bfcp": ("bfcp", 2, b"\x20\x0b\0\0\0\0\0\1\0\1\0\2"), "opcua+uacp": ("opcua", 2, b"HELF\x20\0\0\0" + bytes(24)),
-    "rfb": ("vnc", 2, b"RFB 003.008\n"), "vnc": ("vnc", 2, b"RFB 003.008\n"), "binary": ("vnc", 2, b"RFB 003.008\n"),
-    "tns": ("tns", 2, TNS), "hub.bsc.bacnet.org": ("bscvlc", 2, b"\x0a\0\0\1"),
-    "dc.bsc.bacnet.org": ("bscvlc", 2, b"\x0a\0\0\1"),
-    "BLIP_3+CBMobile_2": ("blip", 2, b"\x01\x00\x02a\0{}\0\0\0\0"),
-    "json": ("json", 1, b'{"a":1}'), "cbor": ("cbor", 2, b"\xa1\x61a\x01"), "msgpack": ("msgpack", 2, b"\x81\xa1a\x01"),
-    "protobuf": ("protobuf", 2, b"\x08\x96\x01"), "xml": ("xml", 1, b"<a><b>c</b></a>"),
+    "mqtt": ("mqtt", 2, apps.mqtt_session()[0], {"mqtt.clientid": "client-one", "mqtt.topic": "a/b,a/b", "mqtt.msgtype": "1,8,3,12,14"}),
+    "mqttv3.1": ("mqtt", 2, apps.mqtt_session()[0], {"mqtt.clientid": "client-one", "mqtt.msgid": "1"}),
+    "amqp": ("amqp", 2, b"AMQP\0\1\0\0", {"amqp.init.protocol": "AMQP", "amqp.init.version_major": "1"}),
+    "AMQPWSB10": ("amqp", 2, b"AMQP\0\1\0\0", {"amqp.init.protocol": "AMQP"}),
+    "xmpp": ("xmpp", 1, XMPP, {"xmpp.type": "chat", "xmpp.to": "a@b"}),
+    "sip": ("sip", 1, SIP, {"sip.Method": "OPTIONS", "sip.Via.branch": "z9hG4bK1", "sip.Content-Length": "0"}),
+    # RFC 8323: code 7.01 and a token of one byte; no length stands before them
+    "coap": ("coap", 2, b"\x01\xe1\x5a", {"coap.code": "225", "coap.token": "5a"}),
+    "msrp": ("msrp", 1, MSRP, {"msrp.method": "SEND", "msrp.messageid": "87652491", "msrp.cnt.flg": "$"}),
+    "bfcp": ("bfcp", 2, b"\x20\x0b\0\0\0\0\0\1\0\1\0\2", {"bfcp.primitive": "11", "bfcp.conference_id": "1", "bfcp.user_id": "2"}),
+    "opcua+uacp": ("opcua", 2, HELLO, {"opcua.transport.type": "HEL", "opcua.transport.endpoint": "opc.tcp://ab"}),
+    "rfb": ("vnc", 2, b"RFB 003.008\n", {"vnc.server_proto_ver": "003.008"}),
+    "vnc": ("vnc", 2, b"RFB 003.008\n", {"vnc.server_proto_ver": "003.008"}),
+    "binary": ("vnc", 2, b"RFB 003.008\n", {"vnc.server_proto_ver": "003.008"}),
+    "tns": ("tns", 2, TNS, {"tns.length": "58", "tns.version": "310", "tns.compat_version": "300"}),
+    "hub.bsc.bacnet.org": ("bscvlc", 2, b"\x0a\0\0\1", {"bscvlc.function": "0x0a", "bscvlc.msgid": "1"}),
+    "dc.bsc.bacnet.org": ("bscvlc", 2, b"\x0b\0\1\2", {"bscvlc.function": "0x0b", "bscvlc.msgid": "258"}),
+    "BLIP_3+CBMobile_2": ("blip", 2, b"\x01\x00\x02a\0{}\0\0\0\0", {"blip.messagenum": "1", "blip.props": "a"}),
+    "json": ("json", 1, b'{"a":17}', {"json.key": "a", "json.value.number": "17"}),
+    "cbor": ("cbor", 2, b"\xa1\x61a\x11", {"cbor.type.textstring": "a", "cbor.type.uint": "17"}),
+    "msgpack": ("msgpack", 2, b"\x81\xa1a\x11", {"msgpack.integer.u8": "17"}),
+    "protobuf": ("protobuf", 2, b"\x08\x96\x01", {"protobuf.field.number": "1", "protobuf.field.value.uint32": "150"}),
+    "xml": ("xml", 1, b"<a><b>c</b></a>", {"xml.cdata": "c", "xml.tag": "<a>,<b>"}),
+    "SPDY/3.1+portforward.k8s.io": ("spdy", 2, SPDY_PING, {"spdy.type": "6", "spdy.ping_id": "9"}),
 }
+# Protocols that come as plugins of Wireshark, which the tests' own folder of plugins hides.
+PLUGINS = {"opcua": "opcua.so"}
+
+
+def with_plugin(name):
+    """An environment that has this plugin of Wireshark's, too."""
+    listed = subprocess.run(["tshark", "-G", "folders"], capture_output=True, text=True).stdout
+    folder = [line.split("\t")[-1] for line in listed.splitlines() if line.startswith("Global Plugins:")]
+    env = wsxenv.Env()
+    shutil.copyfile(pathlib.Path(folder[0], "epan", name), env.plugin_copy.with_name(name))
+    env.plugin_copy.with_name(name).chmod(0o755)
+    return env
 
 
 def has_protocol(env, name):
@@ -60,15 +90,26 @@ def layers(env, capture, options=()):
 
 
 def token(env, name):
-    protocol, opcode, message = TOKENS[name]
+    """The dissector is called, whoever writes the token how, and it reads what was sent."""
+    protocol, opcode, message, wanted = TOKENS[name]
+    env = with_plugin(PLUGINS[protocol]) if protocol in PLUGINS else env
     if not has_protocol(env, protocol):
-        return [] if protocol in PLUGINS else [f"this Wireshark has no {protocol}"]
+        return [f"this Wireshark has no {protocol}"]
     forms = [name, name.upper(), name.swapcase(), f"  {name} "]
     talks = [apps.Talk(form.encode(), 50001 + number).send(0, message, opcode=opcode)
              for number, form in enumerate(forms)]
-    seen = layers(env, apps.together(env, talks), ["-o", "websocket.json_by_sight:FALSE"])
-    return [f"{form!r}: {seen.get(number)}" for number, form in enumerate(forms)
-            if protocol not in seen.get(number, [])]
+    capture, problems = apps.together(env, talks), []
+    for two in ((), ("-2",)):
+        rows = apps.fields(env, capture, ["frame.protocols", *wanted],
+                           ["-o", "websocket.json_by_sight:FALSE", *two, "-Y", "websocket.message == 1"])
+        if len(rows) != len(forms):
+            problems.append(f"{len(rows)} messages, expected {len(forms)}")
+        for form, row in zip(forms, rows):
+            if protocol not in row[0].split(":"):
+                problems.append(f"{form!r}: {row[0]}")
+            elif dict(zip(wanted, row[1:])) != wanted:
+                problems.append(f"{form!r}: {row[1:]}, expected {wanted}")
+    return problems
 
 
 def decode_as(env):
@@ -80,6 +121,80 @@ def decode_as(env):
         done = env.tshark(["-d", rule, "-Y", "mqtt"], capture)
         if done.rc != 0 or not done.stdout:
             problems.append(f"-d {rule}: no MQTT: {done.stderr.decode(errors='replace')[-200:]}")
+    return problems
+
+
+# --- a dissector in Lua ---------------------------------------------------------------------------
+
+
+def script(env, name):
+    """The options that load a script."""
+    path = env.new_path(".lua")
+    path.write_bytes((HERE / name).read_bytes())
+    path.chmod(0o644)
+    return ["-X", f"lua_script:{path}"]
+
+
+def lua(env, talk, options=()):
+    """The parts shown in each packet with messages, what the Info column says of it, and the app of each message;
+    in one pass and in two the same."""
+    capture, options = talk.save(env), [*options, *script(env, "parts.lua")]
+    seen = [apps.fields(env, capture, ["wsxparts.part", "_ws.col.Info"], [*two, *options, "-Y", "websocket.message"])
+            for two in ((), ("-2",))]
+    told = [item.get("app", {}).get("protocol") for item in jsonlines.run(env, capture, options)
+            if item["kind"] in ("text", "binary")]
+    if seen[0] != seen[1]:
+        raise RuntimeError(f"one pass {seen[0]}, two {seen[1]}")
+    return [row[0] for row in seen[0]], [row[1] for row in seen[0]], told
+
+
+def heuristic(env):
+    """What the heuristic leaves alone is shown as before; by a script, heuristics come behind all plugins."""
+    talk = apps.Talk(b"unknown").send(0, b"HEUR1").send(1, b"else").send(1, b"HEUR2", opcode=1)
+    parts, info, told = lua(env, talk)
+    problems = []
+    if parts != ["HEUR", "", "HEUR"] or told != ["WSXPARTS", None, "WSXPARTS"]:
+        problems.append(f"parts {parts}, told {told}")
+    if info != ["\u2192 Binary [5] part HEUR", "\u2190 Binary [4]", "\u2190 Text [5] HEUR2 part HEUR"]:
+        problems.append(f"Info {info}")
+    return problems
+
+
+def lua_tables(env):
+    problems = []
+    for token, port in ((b"parts-token", 80), (b" Parts-Token", 80), (b"", 8123)):
+        talk = apps.Talk(token, server_port=port).send(0, b"abcd").send(1, b"efgh")
+        parts, _, told = lua(env, talk)
+        if parts != ["abcd", "efgh"] or told != ["WSXPARTS"] * 2:
+            problems.append(f"{token} {port}: parts {parts}, told {told}")
+    return problems
+
+
+# delivery mode: what is shown of each of "abcdef", "gh", "ijk", then of "abcdefgh" and "ijkl" in a connection of its own
+LUA_MODES = {"Message": (["abcd", "", ""], ["abcd", "ijkl"]),
+             "Units": (["abcd", "", ""], ["abcd,efgh", "ijkl"]),
+             "Stream": (["abcd", "efgh", ""], ["abcd,efgh", "ijkl"])}
+
+
+def lua_modes(env):
+    """The last connection is none of those that the user's rule means."""
+    problems, lua_options = [], script(env, "parts.lua")
+    talks = [apps.Talk(b"my-own-token", uri=b"/parts"), apps.Talk(b"my-own-token", 50002, uri=b"/Parts"),
+             apps.Talk(b"else", 50003, uri=b"/other")]
+    for talk, sent in zip(talks, ((b"abcdef", b"gh", b"ijk"), (b"abcdefgh", b"ijkl"), (b"abcd",))):
+        for message in sent:
+            talk.send(0, message)
+    capture = apps.together(env, talks)
+    for mode, wanted in LUA_MODES.items():
+        for kind, pattern, two in (("URI", "ws://*/PAR?S", ()), ("Subprotocol", "*own*", ("-2",))):
+            options = ["-o", f'uat:websocket_payload:"{kind}","{pattern}","wsxparts","{mode}"', *lua_options, *two]
+            rows = apps.fields(env, capture, ["tcp.stream", "wsxparts.part", "_ws.col.Info"],
+                               [*options, "-Y", "websocket.message"])
+            for number, parts in enumerate((*wanted, [""])):
+                seen = [row[1] for row in rows if row[0] == str(number)]
+                if seen != parts:
+                    problems.append(f"{mode} by {kind}, connection {number}: {seen}, expected {parts}")
+            problems += [f"{mode} by {kind}: a blank at the end of {row[2]!r}" for row in rows if row[2] != row[2].rstrip()]
     return problems
 
 
@@ -108,6 +223,9 @@ SSH_PACKET = struct.pack(">IB", len(SSH_KEX) + 1 + 5, 5) + SSH_KEX + bytes(5)
 SSH = [(1, b"SSH-2.0-server\r\n"), (0, b"SSH-2.0-client\r\n" + SSH_PACKET), (1, SSH_PACKET)]
 NATS = [(1, b'INFO {"server_id":"x"}\r\n'), (0, b"CONNECT {}\r\nPUB a.b 5\r\nhello\r\nPING\r\n"),
         (1, b"MSG a.b 1 5\r\nhello\r\nPONG\r\n")]
+ACKNOWLEDGE = b"ACKF\x1c\0\0\0\0\0\0\0\0\0\1\0\0\0\2\0\0\0\0\0\3\0\0\0"
+TNS_ACCEPT = b"\0\x20\0\0\2\0\0\0\1\x36\0\0\x08\0\x7f\xff\1\0\0\0\0\x20\0\0" + bytes(8) + b"\0\x0b\0\0\x0c\0\0\0\0\0\1"
+SPDY = SPDY_PING + b"\0\0\0\1\0\0\0\5hello" + b"\x80\x03\0\x09\0\0\0\x08\0\0\0\1\0\0\1\0"
 TLS_CLIENT = bytes.fromhex(
     "160301003f0100003b0303" + "11" * 32 + "00" "0004" "c02bc02f" "0100" "000e" "000000 0a 0008 000005 612e636f6d".replace(" ", ""))
 TLS_SERVER = bytes.fromhex("160303002c020000280303" + "22" * 32 + "00" "c02f" "00" "0000") + bytes.fromhex("15030300020228")
@@ -117,11 +235,16 @@ STREAMS = {
     "amqp": ([(0, AMQP_CLIENT), (1, AMQP_SERVER)], ("amqp.init.protocol", "amqp.init.id_major", "amqp.length", "amqp.performative")),
     "ssh": (SSH, ("ssh.protocol", "ssh.message_code", "ssh.kex_algorithms")),
     "nats": (NATS, ("nats.subject", "nats.protocol.message")),
+    "opcua": ([(0, HELLO), (1, ACKNOWLEDGE)], ("opcua.transport.type", "opcua.transport.endpoint", "opcua.transport.rbs")),
+    "tns": ([(0, TNS), (1, TNS_ACCEPT)], ("tns.length", "tns.type", "tns.version")),
+    "spdy": ([(0, SPDY), (1, SPDY)], ("spdy.type", "spdy.ping_id", "spdy.streamid", "spdy.data")),
     "tls": ([(0, TLS_CLIENT), (1, TLS_SERVER)],
             ("tls.record.content_type", "tls.handshake.type", "tls.handshake.extensions_server_name",
              "tls.alert_message.desc")),
 }
-TOKEN_OF = {"amqp": b"amqp"}
+TOKEN_OF = {"amqp": b"amqp", "opcua": b"opcua+uacp", "tns": b"tns", "spdy": b"SPDY/3.1+portforward.k8s.io"}
+# No Wireshark has had them yet; users have them as scripts.
+STAND_INS = {"nats": "nats.lua"}
 # Where Wireshark's dissector loses something over TCP, too: HTTP, between the two last bytes of
 # its chunks.
 LOST_OVER_TCP = {"http": {len(ANSWER) - 1, None}}
@@ -137,8 +260,13 @@ def pieces(stream, at):
 
 def cut(env, name):
     stream, fields = STREAMS[name]
-    if not has_protocol(env, name):
-        return [] if name in LATER else [f"this Wireshark has no {name}"]
+    options = ()
+    if name in PLUGINS:
+        env = with_plugin(PLUGINS[name])
+    elif name in STAND_INS and not has_protocol(env, name):
+        options = script(env, STAND_INS[name])
+    elif not has_protocol(env, name):
+        return [f"this Wireshark has no {name}"]
     longest = max(len(data) for _, data in stream)
     talks, problems = [], []
     cuts = [at for at in (*range(longest), None) if at not in LOST_OVER_TCP.get(name, ())]
@@ -150,8 +278,8 @@ def cut(env, name):
     capture = apps.together(env, talks)
     shown = 0
     for field in fields:
-        for options in ((), ("-2",)):
-            values = apps.by_stream(env, capture, field, options)
+        for two in ((), ("-2",)):
+            values = apps.by_stream(env, capture, field, (*options, *two))
             if values["0"]:
                 shown += 1
                 apps.same_for_all(values, len(talks), problems)
@@ -162,6 +290,8 @@ def tests(env, quick=False):
     for name in list(TOKENS)[::6] if quick else TOKENS:
         yield f"apps3:token:{name}", lambda name=name: token(env, name)
     yield "apps3:decode_as", lambda: decode_as(env)
+    for name, test in (("heuristic", heuristic), ("tables", lua_tables), ("modes", lua_modes)):
+        yield f"apps3:lua:{name}", lambda test=test: test(env)
     yield "apps3:protobuf", lambda: protobuf(env)
     for name in () if quick else STREAMS:
         yield f"apps3:cut:{name}", lambda name=name: cut(env, name)
