@@ -291,9 +291,11 @@ const void *wsx_app_kept(const struct wsx_app *app) {
 
 /* ---- drawing ---- */
 
-static void add_text(proto_tree *tree, int field, tvbuff_t *tvb, const char *text) {
-    if (text)
-        proto_item_set_generated(proto_tree_add_string(tree, field, tvb, 0, 0, text));
+static void add_text(proto_tree *tree, int field, tvbuff_t *tvb, const char *text, bool shown) {
+    proto_item *item = text ? proto_tree_add_string(tree, field, tvb, 0, 0, text) : NULL;
+    proto_item_set_generated(item);
+    if (shown)
+        proto_item_set_hidden(item);
 }
 
 static void add_packet(proto_tree *tree, int field, tvbuff_t *tvb, uint32_t packet) {
@@ -302,10 +304,11 @@ static void add_packet(proto_tree *tree, int field, tvbuff_t *tvb, uint32_t pack
 }
 
 static void draw_unit(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
-                      const struct wsx_app *app, const struct wsx_app_unit *unit) {
-    add_text(tree, hf_app_type, tvb, unit->type);
-    add_text(tree, hf_app_name, tvb, unit->name);
-    add_text(tree, hf_app_id, tvb, unit->id);
+                      const struct wsx_app *app, const struct wsx_app_unit *unit,
+                      unsigned shown) {
+    add_text(tree, hf_app_type, tvb, unit->type, shown & WSX_APP_TYPE_SHOWN);
+    add_text(tree, hf_app_name, tvb, unit->name, shown & WSX_APP_NAME_SHOWN);
+    add_text(tree, hf_app_id, tvb, unit->id, shown & WSX_APP_ID_SHOWN);
     bool answer = unit->role == WSX_APP_ANSWER || unit->role == WSX_APP_PARTIAL;
     if (unit->role == WSX_APP_REQUEST)
         add_packet(tree, hf_app_answered_in, tvb, unit->answered_in);
@@ -355,7 +358,7 @@ const struct wsx_app_unit *wsx_app_report(struct wsx_app *app, packet_info *pinf
     tvbuff_t *part = tvb;
     if (event->length > 0)
         part = tvb_new_subset_length(tvb, event->offset, event->length);
-    draw_unit(tree, part, pinfo, app, unit);
+    draw_unit(tree, part, pinfo, app, unit, event->shown);
     struct wsx_app_message *message = message_of(app->item, pinfo);
     message->protocol = app->protocol->name;
     wmem_array_append_one(message->units, unit);
@@ -495,8 +498,8 @@ static void register_common(void) {
          {"Name", "wsx.app.name", FT_STRING, BASE_NONE, NULL, 0,
           "Event, action, method or operation; of an answer: its request's", HFILL}},
         {&hf_app_id,
-         {"Id", "wsx.app.id", FT_STRING, BASE_NONE, NULL, 0, "What request and answer share",
-          HFILL}},
+         {"Request id", "wsx.app.id", FT_STRING, BASE_NONE, NULL, 0,
+          "What request and answer share", HFILL}},
         {&hf_app_answered_in,
          {"Answered in packet", "wsx.app.answered_in", FT_FRAMENUM, BASE_NONE,
           FRAMENUM_TYPE(FT_FRAMENUM_RESPONSE), 0, "The first answer", HFILL}},

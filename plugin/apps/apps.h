@@ -79,6 +79,14 @@ enum wsx_app_role {
     WSX_APP_FOLLOWUP, /* more from the requesting side that belongs to its open request */
 };
 
+/* What of the common fields a dissector's own fields in the unit's tree show, too. The common ones are
+ * then hidden: there for filters, so that a person reads each fact once. */
+enum wsx_app_shown {
+    WSX_APP_TYPE_SHOWN = 1,
+    WSX_APP_NAME_SHOWN = 2,
+    WSX_APP_ID_SHOWN = 4,
+};
+
 /* What a dissector says of one unit. Texts are copied. Zeroed members are absent. */
 struct wsx_app_event {
     enum wsx_app_role role;
@@ -91,6 +99,7 @@ struct wsx_app_event {
                           not the nearest */
     bool optional;     /* REQUEST: that nobody answers it is nothing to tell */
     bool silent_id;    /* id serves the matching and is not shown */
+    unsigned shown;    /* of enum wsx_app_shown */
     const char *info;  /* for the Info column and the item; NULL: made of type, name and id */
     int offset, length; /* of the unit in the tvb */
     const void *kept;   /* first pass: anything in file scope that later passes shall find again */

@@ -97,6 +97,7 @@ static void report(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo, proto
         event.role = WSX_APP_ANSWER;
     if (!carries_socketio(app))
         app->protocol = &wsx_engineio_app;
+    event.shown = type <= TYPE_NOOP ? WSX_APP_TYPE_SHOWN : 0;
     wsx_app_report(app, pinfo, tvb, tree, &event);
 }
 

@@ -212,6 +212,7 @@ static void report(struct wsx_json *json, const struct message *message, const c
     }
     if (!cancels && event.role != WSX_APP_FOLLOWUP)
         event.info = info_of(json, message, kind, name);
+    event.shown = WSX_APP_TYPE_SHOWN | WSX_APP_NAME_SHOWN | WSX_APP_ID_SHOWN;
     name = wsx_json_report(json, &event, NULL)->name;
     if (cancels && json->app->first_pass)
         wsx_app_forget(json->app, json->app->direction, event.space, event.id);

@@ -5,6 +5,8 @@
  */
 #include "json_ids.h"
 
+#include <string.h>
+
 static int hf_dialect = -1, hf_type = -1, hf_id = -1, hf_name = -1, hf_topic = -1,
            hf_payload = -1, hf_status = -1, hf_error = -1, hf_parent_in = -1;
 
@@ -52,13 +54,14 @@ struct wsx_value wsx_ids_slice(const uint8_t *bytes, size_t begin, size_t length
     return value;
 }
 
-static void draw(const struct wsx_json *json, const struct wsx_ids_unit *unit) {
+static void draw(const struct wsx_json *json, const struct wsx_ids_unit *unit, const char *name) {
     proto_tree *tree = json->tree;
     if (!tree)
         return;
     proto_item_set_text(json->item, "%s", json->app->protocol->name);
     wsx_json_add_known(json, tree, hf_dialect, json->app->protocol->name);
     wsx_json_add_known(json, tree, hf_type, unit->type);
+    wsx_json_add_known(json, tree, hf_name, name);
     wsx_json_add_text(json, tree, hf_id, &unit->id);
     wsx_json_add_text(json, tree, hf_topic, &unit->topic);
     wsx_json_add_text(json, tree, hf_status, &unit->status);
@@ -67,12 +70,17 @@ static void draw(const struct wsx_json *json, const struct wsx_ids_unit *unit) {
     wsx_json_add_packet(json, tree, hf_parent_in, unit->parent);
 }
 
+/* Whether what it is matched by stands among its own fields: not when it is another message's id. */
+static bool is_drawn(const struct wsx_json *json, const struct wsx_ids_unit *unit) {
+    const char *topic = wsx_value_text(json->pinfo->pool, &unit->topic, WSX_JSON_ID_MAX);
+    return !unit->match || (topic && strcmp(unit->match, topic) == 0);
+}
+
 void wsx_ids_report(struct wsx_json *json, const struct wsx_ids_unit *unit, const char *problem) {
     struct wsx_app_event event = {.role = unit->role, .name = unit->name, .kept = unit->kept};
     const char *name = unit->name ? unit->name : unit->parent_name;
     if (problem)
         wsx_json_malformed(json, "%s", problem);
-    draw(json, unit);
     event.type = unit->type ? unit->type : "malformed";
     event.space = unit->space;
     event.id = unit->match ? unit->match
@@ -84,11 +92,13 @@ void wsx_ids_report(struct wsx_json *json, const struct wsx_ids_unit *unit, cons
         if (request && request->name)
             name = request->name;
     }
+    draw(json, unit, name);
     const char *status = wsx_json_text(json, &unit->status);
     const char *error = wsx_json_text(json, &unit->error);
     event.info = wmem_strdup_printf(json->pinfo->pool, "%s%s%s%s%s%s%s", event.type,
                                     name ? " " : "", name ? name : "", status ? " " : "",
                                     status ? status : "", error ? ": " : "", error ? error : "");
+    event.shown = (unit->type ? WSX_APP_TYPE_SHOWN : 0u) | WSX_APP_NAME_SHOWN |
+                  (is_drawn(json, unit) ? WSX_APP_ID_SHOWN : 0u);
     wsx_json_report(json, &event, NULL);
-    wsx_json_add_known(json, json->tree, hf_name, name);
 }

@@ -212,6 +212,7 @@ static const char *report(struct wsx_json *json, enum kind kind, const struct ws
     const struct subscription *known = event.kept;
     proto_tree *whole = json->tree;
     json->tree = tree;
+    event.shown = WSX_APP_NAME_SHOWN | WSX_APP_ID_SHOWN;
     wsx_json_report(json, &event, unit);
     json->tree = whole;
     wsx_json_add_text(json, tree, hf_subscription, &subscription);

@@ -217,6 +217,10 @@ static void one_message(struct wsx_json *json, tvbuff_t *tvb, unsigned channel) 
         wsx_json_malformed(json, "There is no channel %u", channel);
         event.info = wmem_strdup_printf(json->pinfo->pool, "channel %u", channel);
     }
+    event.shown = WSX_APP_NAME_SHOWN |
+                  (strcmp(event.type, val_to_str_const(channel, channel_names, "")) == 0
+                       ? WSX_APP_TYPE_SHOWN
+                       : 0u);
     wsx_json_report(json, &event, NULL);
 }
 

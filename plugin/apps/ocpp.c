@@ -147,6 +147,7 @@ static void report(struct wsx_json *json, const struct type *type, const struct 
     event.info = info_of(json, type, action, error);
     if (json->app->first_pass && type == &types[3] && is_2_1(json->app->session))
         keep_result(json, id, action);
+    event.shown = WSX_APP_TYPE_SHOWN | WSX_APP_NAME_SHOWN | WSX_APP_ID_SHOWN;
     wsx_json_report(json, &event, NULL);
     if (result)
         wsx_json_add_packet(json, json->tree, hf_result_in, result->packet);

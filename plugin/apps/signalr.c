@@ -256,6 +256,7 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *top, void *dat
     proto_tree *tree = wsx_app_tree(app, proto, ett, tvb, 0, whole, top, &item);
     if (good) {
         describe(app, pinfo, &record, &event);
+        event.shown = WSX_APP_TYPE_SHOWN | WSX_APP_ID_SHOWN | (event.name ? WSX_APP_NAME_SHOWN : 0);
         draw(tree, tvb, pinfo, top, &record);
     } else {
         event.length = whole;

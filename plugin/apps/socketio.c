@@ -299,6 +299,8 @@ void wsx_socketio_text(struct wsx_app *app, tvbuff_t *tvb, int at, packet_info *
     draw_event(tree, tvb, pinfo, app->first_pass ? NULL : wsx_app_kept(app));
     if (packet.type == CONNECT_ERROR)
         proto_tree_add_expert(tree, pinfo, &ei_error, tvb, at, length);
+    /* the name of an ack is its event's, and stands nowhere else */
+    event.shown = WSX_APP_TYPE_SHOWN | WSX_APP_ID_SHOWN | (event.name ? WSX_APP_NAME_SHOWN : 0);
     const struct wsx_app_unit *unit = wsx_app_report(app, pinfo, tvb, tree, &event);
     proto_item_append_text(item, ", %s%s%s", event.type, unit->name ? " " : "",
                            unit->name ? unit->name : "");

@@ -30,6 +30,7 @@ struct view {
 static void report(struct view *view, const char *type, const char *name, proto_tree *tree) {
     struct wsx_app_event event = {
         .type = type, .name = name, .length = (int)tvb_captured_length(view->tvb)};
+    event.shown = WSX_APP_TYPE_SHOWN | WSX_APP_NAME_SHOWN;
     wsx_app_report(view->app, view->pinfo, view->tvb, tree, &event);
 }
 

@@ -217,9 +217,10 @@ static void draw_header(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, con
         wmem_strdup_printf(pinfo->pool, "%s:%s", key, text), "%s: %s", key,
         wsx_preview(pinfo->pool, (const uint8_t *)text, strlen(text), HEADER_SHOWN));
     proto_tree *sub = proto_item_add_subtree(item, ett_header);
-    proto_tree_add_string(sub, hf_name, tvb, at, (int)name.length, key);
     int begin = (int)(value.text - base), length = (int)value.length;
-    proto_tree_add_string(sub, hf_value, tvb, begin, length, text);
+    /* for filters: the line above says both */
+    proto_item_set_hidden(proto_tree_add_string(sub, hf_name, tvb, at, (int)name.length, key));
+    proto_item_set_hidden(proto_tree_add_string(sub, hf_value, tvb, begin, length, text));
     for (size_t i = 0; i < array_length(known_headers); i++)
         if (is(name, known_headers[i].name))
             proto_tree_add_string(sub, *known_headers[i].field, tvb, begin, length, text);
@@ -342,6 +343,7 @@ static void describe(struct wsx_app *app, packet_info *pinfo, const struct frame
         *c = g_ascii_tolower(*c);
     event->type = type;
     event->name = destination ? destination : transaction;
+    event->shown = event->name ? WSX_APP_NAME_SHOWN : 0;
     if (app->first_pass && (subscribes || is(frame->command, "MESSAGE"))) {
         const struct subscription *from = follow_subscription(app, frame, id, destination, pinfo);
         event->kept = from;
@@ -364,6 +366,7 @@ static int dissect_frame(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo,
     proto_tree *tree =
         wsx_app_tree(app, proto, ett, tvb, 0, (int)frame->whole, top, &item);
     draw(app, tvb, pinfo, tree, top, frame, &event);
+    event.shown |= WSX_APP_TYPE_SHOWN | WSX_APP_ID_SHOWN; /* ids are headers */
     const struct wsx_app_unit *unit = wsx_app_report(app, pinfo, tvb, tree, &event);
     proto_item_append_text(item, ", %.*s%s%s", (int)frame->command.length, frame->command.text,
                            unit->name ? " " : "", unit->name ? unit->name : "");
@@ -372,7 +375,8 @@ static int dissect_frame(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo,
 
 static int dissect_heartbeat(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo,
                              proto_tree *top, int length) {
-    struct wsx_app_event event = {.type = "heart-beat", .length = length};
+    struct wsx_app_event event = {
+        .type = "heart-beat", .length = length, .shown = WSX_APP_TYPE_SHOWN};
     proto_item *item;
     proto_tree *tree = wsx_app_tree(app, proto, ett, tvb, 0, length, top, &item);
     proto_item_append_text(item, ", heart-beat");
@@ -446,7 +450,7 @@ static void register_protocol(void) {
         STRING(hf_message_id, "Message id", "message_id", NULL),
         STRING(hf_transaction, "Transaction", "transaction", NULL),
         STRING(hf_version, "Version", "version", NULL),
-        STRING(hf_heart_beat, "Heart-beats agreed", "heart_beat",
+        STRING(hf_heart_beat, "Heart-beats", "heart_beat",
                "Milliseconds: what the sender can send, what it wants to get"),
         STRING(hf_content_type, "Content type", "content_type", NULL),
         STRING(hf_content_length, "Content length", "content_length", NULL),

@@ -292,8 +292,11 @@ static void report(struct wsx_json *json, const struct message *message,
         keep_name(json, 'r', &parts[PART_REGISTRATION], name);
     if (event.role != WSX_APP_FOLLOWUP)
         event.info = info_of(json, message, &event, name);
+    bool known = parts[PART_URI].type == WSX_ABSENT && message->type->number > 6;
+    event.shown = WSX_APP_TYPE_SHOWN | WSX_APP_ID_SHOWN |
+                  (event.name || known ? WSX_APP_NAME_SHOWN : 0u);
     unit = wsx_json_report(json, &event, document);
-    if (parts[PART_URI].type == WSX_ABSENT && message->type->number > 6)
+    if (known)
         wsx_json_add_known(json, json->tree, hf_uri, unit->name);
 }
 

@@ -5,6 +5,8 @@ tests(env) gives (name, callable); a callable returns the texts of what is wrong
   apps3:unanswered        requests that nobody answered are named where the connection ends, and nowhere
                           when it does not end in the capture
   apps3:types:NAME        kinds of messages that no recording has
+  apps3:once:NAME         what the common fields wsx.app.type, .name and .id say is shown once in the tree of each
+                          unit: by them, or by the protocol's own fields, and then they are hidden
   apps3:srt:NAME          `-z websocket,srt`: a row for each protocol, kind and name of request, with as
                           many answers as the JSON Lines tell
   apps3:srt_many_names    names that a peer makes up do not fill the table
@@ -15,6 +17,7 @@ import collections
 import pathlib
 import re
 import sys
+from xml.etree import ElementTree
 
 HERE = pathlib.Path(__file__).resolve().parent
 for folder in (HERE.parent / "apps1", HERE.parent / "lib"):
@@ -28,6 +31,9 @@ RECORDED = ("proto_ocpp", "proto_graphql", "proto_jsonrpc", "proto_socketio", "p
 # Of a row without more: "  12  name      4   0.1 0.2 0.3 0.4"
 ROW = re.compile(r"^ *\d+  (.*?) +(\d+)(?: +[\d.]+){4}$")
 ROWS_MAX = 400
+# Recordings of protocols that wsx reads itself.
+ONCE = [path.stem for path in sorted(SAMPLES.glob("proto_*.pcapng"))
+        if path.stem not in ("proto_mqtt", "proto_sip", "proto_xmpp", "proto_websockify")]
 
 
 def expert(env, capture, options=()):
@@ -65,6 +71,42 @@ def rare_types(env, name):
         talk.send(side, text, opcode=1)
     seen = [(protocol, unit.get("type")) for protocol, unit in apps.units(jsonlines.run(env, talk.save(env)))]
     return [] if seen == [(name, kind) for kind in wanted] else [f"{seen}, expected {wanted}"]
+
+
+def visible(element):
+    """What is shown of an item and of all below, but for the common fields."""
+    for field in element.iter("field"):
+        if field.get("hide") != "yes" and not field.get("name").startswith("wsx.app."):
+            yield field.get("showname") or field.get("show")
+
+
+def own_part(proto):
+    """(common field, its value, whether it is hidden, what else is shown beside it) of each unit of a tree."""
+    for parent in proto.iter():
+        for field in parent.findall("field"):
+            if field.get("name") in ("wsx.app.type", "wsx.app.name", "wsx.app.id"):
+                shown = [parent.get("showname") or "", *visible(parent)]
+                yield field.get("name"), field.get("show"), field.get("hide") == "yes", shown
+
+
+def once(env, name):
+    """The value of a line: behind its first colon, without what a name of a number has behind it."""
+    done = env.tshark(["-2", "-T", "pdml", "-Y", "wsx.app.type"], SAMPLES / f"{name}.pcapng")
+    if done.rc != 0:
+        return [done.stderr.decode(errors="replace")[-300:]]
+    problems, hidden = [], 0
+    for proto in ElementTree.fromstring(done.stdout).iter("proto"):
+        for field, value, is_hidden, shown in own_part(proto):
+            values = {re.sub(r" \(\d+\)$", "", line.split(": ", 1)[-1]) for line in shown}
+            kinds = {re.sub(r" \(\d+\)$", "", line.split(": ", 1)[-1]).lower() for line in shown
+                     if re.match(r"(Type|Message type|Command|Channel): ", line)}
+            inside = any(value.lower() in line.lower().replace(": ", " ") for line in shown)
+            hidden += is_hidden
+            if is_hidden and not inside:
+                problems.append(f"{field} {value!r} is hidden and not in {shown}")
+            if not is_hidden and (value in values or value.lower() in kinds):
+                problems.append(f"{field} {value!r} is there twice: {shown}")
+    return problems[:10] + ([] if hidden else ["nothing is hidden: that tests nothing"])
 
 
 def calls(talk):
@@ -154,6 +196,8 @@ def tests(env, quick=False):
     yield "apps3:unanswered", lambda: unanswered(env)
     for name in RECORDED[:1] if quick else RECORDED:
         yield f"apps3:srt:{name}", lambda name=name: srt_recorded(env, name)
+    for name in ONCE[:2] if quick else ONCE:
+        yield f"apps3:once:{name}", lambda name=name: once(env, name)
     for name in RARE_TYPES:
         yield f"apps3:types:{name}", lambda name=name: rare_types(env, name)
     yield "apps3:srt_many_names", lambda: srt_many_names(env)
