@@ -516,8 +516,8 @@ static void register_common(void) {
          {"Not answered: packet", "wsx.app.unanswered_in", FT_FRAMENUM, BASE_NONE, NULL, 0,
           "A request that was not answered when the connection ended", HFILL}},
         {&hf_app_time,
-         {"Time since the request", "wsx.app.time", FT_RELATIVE_TIME, BASE_NONE, NULL, 0, NULL,
-          HFILL}},
+         {"Time since the request", "wsx.app.time", FT_RELATIVE_TIME, BASE_NONE, NULL, 0,
+          "From the packet of the request to that of this answer", HFILL}},
     };
     static ei_register_info items[] = {
         {&ei_app_repeated,

@@ -197,18 +197,24 @@ static bool sniff_socketio(const struct wsx_session *session, const uint8_t *byt
 
 static void register_protocol(void) {
     static hf_register_info fields[] = {
-        {&hf_type, {"Type", "engineio.type", FT_UINT8, BASE_DEC, VALS(type_names), 0, NULL, HFILL}},
-        {&hf_data, {"Data", "engineio.data", FT_BYTES, BASE_NONE, NULL, 0, NULL, HFILL}},
+        {&hf_type,
+         {"Type", "engineio.type", FT_UINT8, BASE_DEC, VALS(type_names), 0,
+          "What the packet is for; a message carries the data of the user or of Socket.IO", HFILL}},
+        {&hf_data,
+         {"Data", "engineio.data", FT_BYTES, BASE_NONE, NULL, 0,
+          "The message's own bytes, behind the type", HFILL}},
         {&hf_sid,
          {"Session id", "engineio.sid", FT_STRING, BASE_NONE, NULL, 0,
           "The same over all transports of a connection", HFILL}},
         {&hf_interval,
-         {"Ping interval (ms)", "engineio.ping_interval", FT_UINT64, BASE_DEC, NULL, 0, NULL,
-          HFILL}},
+         {"Ping interval (ms)", "engineio.ping_interval", FT_UINT64, BASE_DEC, NULL, 0,
+          "Told by the server when it opens: how often one side sends a ping", HFILL}},
         {&hf_timeout,
-         {"Ping timeout (ms)", "engineio.ping_timeout", FT_UINT64, BASE_DEC, NULL, 0, NULL, HFILL}},
+         {"Ping timeout (ms)", "engineio.ping_timeout", FT_UINT64, BASE_DEC, NULL, 0,
+          "Told by the server when it opens: how long it waits for the pong", HFILL}},
         {&hf_max,
-         {"Longest payload", "engineio.max_payload", FT_UINT64, BASE_DEC, NULL, 0, NULL, HFILL}},
+         {"Longest payload", "engineio.max_payload", FT_UINT64, BASE_DEC, NULL, 0,
+          "Told by the server when it opens: the most bytes of a message that it takes", HFILL}},
     };
     static ei_register_info items[] = {
         {&ei_bad,

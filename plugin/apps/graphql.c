@@ -262,12 +262,13 @@ static bool sniff(const struct wsx_session *session _U_, const uint8_t *bytes, s
 
 static void register_protocol(void) {
     static hf_register_info fields[] = {
-        STRING(hf_type, "Type", "graphql.type", NULL),
+        STRING(hf_type, "Type", "graphql.type",
+               "The message's type, of graphql-transport-ws or of the older graphql-ws"),
         STRING(hf_id, "Operation id", "graphql.id", "Given by the client; results have the same"),
         STRING(hf_operation, "Operation", "graphql.operation", "query, mutation or subscription"),
         STRING(hf_name, "Operation name", "graphql.operation_name",
                "Its name, or that of its first field; of a result: that of its operation"),
-        STRING(hf_query, "Query", "graphql.query", NULL),
+        STRING(hf_query, "Query", "graphql.query", "The document with the operation, as sent"),
         STRING(hf_variables, "Variables", "graphql.variables", "JSON as sent"),
         STRING(hf_data, "Data", "graphql.data", "JSON as sent"),
         STRING(hf_errors, "Errors", "graphql.errors", "JSON as sent"),

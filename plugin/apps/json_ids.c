@@ -14,20 +14,20 @@ static int hf_dialect = -1, hf_type = -1, hf_id = -1, hf_name = -1, hf_topic = -
     {&(field), {title, name, FT_STRING, BASE_NONE, NULL, 0, help, HFILL}}
 
 static hf_register_info fields[] = {
-    STRING(hf_dialect, "Protocol", "jsonids.protocol",
-           "Phoenix, ActionCable, DevTools or Jupyter"),
-    STRING(hf_type, "Type", "jsonids.type", NULL),
+    STRING(hf_dialect, "Protocol", "jsonids.protocol", "Phoenix, ActionCable, DevTools or Jupyter"),
+    STRING(hf_type, "Type", "jsonids.type", "What the message is, in the word of its protocol"),
     STRING(hf_id, "Id", "jsonids.id", "What a request and its answer share"),
     STRING(hf_name, "Name", "jsonids.name",
            "Of the event, method or channel; of an answer: that of its request"),
-    STRING(hf_topic, "Topic or session", "jsonids.topic", NULL),
+    STRING(hf_topic, "Topic or session", "jsonids.topic",
+           "Topic of Phoenix, identifier of Action Cable, session of DevTools, channel of Jupyter"),
     STRING(hf_payload, "Payload", "jsonids.payload", "JSON as sent"),
-    STRING(hf_status, "Status", "jsonids.status", NULL),
-    STRING(hf_error, "Error", "jsonids.error", NULL),
+    STRING(hf_status, "Status", "jsonids.status",
+           "ok or error of a reply; in Jupyter also whether the kernel is busy"),
+    STRING(hf_error, "Error", "jsonids.error", "What went wrong, in the words of the other side"),
     {&hf_parent_in,
-     {"Request in", "jsonids.parent_in", FT_FRAMENUM, BASE_NONE,
-      FRAMENUM_TYPE(FT_FRAMENUM_REQUEST), 0,
-      "The request that this message came from; it was answered before", HFILL}},
+     {"Request in", "jsonids.parent_in", FT_FRAMENUM, BASE_NONE, FRAMENUM_TYPE(FT_FRAMENUM_REQUEST),
+      0, "The request that this message came from; it was answered before", HFILL}},
 };
 
 struct wsx_json_protocol wsx_ids_protocol = {

@@ -296,7 +296,7 @@ static bool sniff(const struct wsx_session *session _U_, const uint8_t *bytes, s
 
 static void register_protocol(void) {
     static hf_register_info fields[] = {
-        STRING(hf_version, "Version", "jsonrpc.version", NULL),
+        STRING(hf_version, "Version", "jsonrpc.version", "The member jsonrpc, always 2.0"),
         STRING(hf_method, "Method", "jsonrpc.method",
                "Of a result or an error: that of its request"),
         STRING(hf_id, "Id", "jsonrpc.id", "Given by the asking side; the answer has the same"),
@@ -304,11 +304,14 @@ static void register_protocol(void) {
         STRING(hf_result, "Result", "jsonrpc.result", "JSON as sent"),
         STRING(hf_error, "Error", "jsonrpc.error", "JSON as sent"),
         {&hf_error_code,
-         {"Error code", "jsonrpc.error.code", FT_INT64, BASE_DEC, NULL, 0, NULL, HFILL}},
-        STRING(hf_error_message, "Error message", "jsonrpc.error.message", NULL),
+         {"Error code", "jsonrpc.error.code", FT_INT64, BASE_DEC, NULL, 0,
+          "-32768 to -32000 are JSON-RPC's own", HFILL}},
+        STRING(hf_error_message, "Error message", "jsonrpc.error.message",
+               "What went wrong, in a sentence"),
         {&hf_batch,
-         {"Units in the batch", "jsonrpc.batch", FT_UINT32, BASE_DEC, NULL, 0, NULL, HFILL}},
-        {&hf_unit, {"Unit", "jsonrpc.unit", FT_NONE, BASE_NONE, NULL, 0, NULL, HFILL}},
+         {"Units in the batch", "jsonrpc.batch", FT_UINT32, BASE_DEC, NULL, 0,
+          "How many requests, notifications or answers the array has", HFILL}},
+        {&hf_unit, {"Unit", "jsonrpc.unit", FT_NONE, BASE_NONE, NULL, 0, "One of a batch", HFILL}},
         STRING(hf_subscription, "Subscription", "jsonrpc.subscription",
                "What this notification belongs to"),
         {&hf_subscribed_in,

@@ -195,8 +195,8 @@ static bool sniff(const struct wsx_session *session _U_, const uint8_t *bytes, s
 static void register_protocol(void) {
     static hf_register_info fields[] = {
         {&hf_type,
-         {"Message type", "ocpp.message_type", FT_UINT8, BASE_DEC, VALS(type_names), 0, NULL,
-          HFILL}},
+         {"Message type", "ocpp.message_type", FT_UINT8, BASE_DEC, VALS(type_names), 0,
+          "The first element: call, result, error, and since 2.1 result error and send", HFILL}},
         {&hf_id,
          {"Message id", "ocpp.id", FT_STRING, BASE_NONE, NULL, 0,
           "Given by the caller; the result has the same", HFILL}},
@@ -204,18 +204,19 @@ static void register_protocol(void) {
          {"Action", "ocpp.action", FT_STRING, BASE_NONE, NULL, 0,
           "Of a result or an error: that of its call", HFILL}},
         {&hf_error_code,
-         {"Error code", "ocpp.error.code", FT_STRING, BASE_NONE, NULL, 0, NULL, HFILL}},
+         {"Error code", "ocpp.error.code", FT_STRING, BASE_NONE, NULL, 0,
+          "One of the codes of OCPP-J, as NotImplemented", HFILL}},
         {&hf_description,
-         {"Error description", "ocpp.error.description", FT_STRING, BASE_NONE, NULL, 0, NULL,
-          HFILL}},
+         {"Error description", "ocpp.error.description", FT_STRING, BASE_NONE, NULL, 0,
+          "What went wrong, in a sentence; may be empty", HFILL}},
         {&hf_status,
          {"Status", "ocpp.status", FT_STRING, BASE_NONE, NULL, 0,
           "The payload's own member of that name", HFILL}},
         {&hf_payload,
          {"Payload", "ocpp.payload", FT_STRING, BASE_NONE, NULL, 0, "JSON as sent", HFILL}},
         {&hf_result_in,
-         {"Result in", "ocpp.result_in", FT_FRAMENUM, BASE_NONE,
-          FRAMENUM_TYPE(FT_FRAMENUM_REQUEST), 0, "The result that this error is about", HFILL}},
+         {"Result in", "ocpp.result_in", FT_FRAMENUM, BASE_NONE, FRAMENUM_TYPE(FT_FRAMENUM_REQUEST),
+          0, "The result that this error is about", HFILL}},
     };
     protocol.fields = fields;
     protocol.field_count = array_length(fields);

@@ -200,10 +200,18 @@ static bool sniff(const struct wsx_session *session, const uint8_t *bytes, size_
 
 static void register_protocol(void) {
     static hf_register_info fields[] = {
-        {&hf_type, {"Type", "sockjs.type", FT_STRING, BASE_NONE, NULL, 0, NULL, HFILL}},
-        {&hf_message, {"Message", "sockjs.message", FT_STRING, BASE_NONE, NULL, 0, NULL, HFILL}},
-        {&hf_code, {"Code", "sockjs.close.code", FT_UINT32, BASE_DEC, NULL, 0, NULL, HFILL}},
-        {&hf_reason, {"Reason", "sockjs.close.reason", FT_STRING, BASE_NONE, NULL, 0, NULL, HFILL}},
+        {&hf_type,
+         {"Type", "sockjs.type", FT_STRING, BASE_NONE, NULL, 0,
+          "What the server's first character says", HFILL}},
+        {&hf_message,
+         {"Message", "sockjs.message", FT_STRING, BASE_NONE, NULL, 0,
+          "One of the texts in the array, decoded", HFILL}},
+        {&hf_code,
+         {"Code", "sockjs.close.code", FT_UINT32, BASE_DEC, NULL, 0,
+          "Why the server ends the SockJS session, as a number", HFILL}},
+        {&hf_reason,
+         {"Reason", "sockjs.close.reason", FT_STRING, BASE_NONE, NULL, 0,
+          "Why the server ends the SockJS session, in words", HFILL}},
     };
     static ei_register_info items[] = {
         {&ei_bad,

@@ -149,13 +149,22 @@ def since(old):
     return dict(re.findall(r"^\| `([\w.-]+)` .* \| (\d+\.\d+\.\d+) \|$", old, re.M))
 
 
+def explained(field):
+    """A field of ours with its meaning: each tells one, but expert items, whose name is their text."""
+    if field.meaning:
+        return field
+    if field.type != "FT_NONE":
+        raise SystemExit(f"the field {field.name} does not say what it means")
+    return field._replace(meaning="An expert item")
+
+
 def field_page(env, old):
     ours, protocols = fields_of(glossary(env, "fields"))
     theirs, known = fields_of(glossary(env, "fields", with_wsx=False))
     groups = collections.defaultdict(list)
     for field in ours.values():
         if field.name not in theirs:
-            groups[field.protocol].append(field)
+            groups[field.protocol].append(explained(field))
     parts = ["# Fields\n", NOTE, """For display filters, columns and `tshark -T fields -e NAME`. The fields of findings,
 `websocket.expert.*`, are in [rules.md](rules.md). Fields of type FT_FRAMENUM are packet numbers and links.
 The last column is the first version of wsx that has the field.
