@@ -49,8 +49,9 @@ static int proto_app, hf_app_type = -1, hf_app_name = -1, hf_app_id = -1, hf_app
                       hf_app_answers = -1, hf_app_time = -1, hf_app_followed = -1,
                       hf_app_unanswered = -1, hf_app_json_large = -1;
 static expert_field ei_app_repeated = EI_INIT, ei_app_ambiguous = EI_INIT,
-                    ei_app_unmatched = EI_INIT, ei_app_unanswered = EI_INIT;
-static dissector_handle_t json;
+                    ei_app_unmatched = EI_INIT, ei_app_unanswered = EI_INIT,
+                    ei_app_not_drawn = EI_INIT;
+static dissector_handle_t json, msgpack, cbor;
 
 /* Key of the packet's list of struct wsx_app_message. */
 #define PACKET_KEY 0x777361
@@ -443,39 +444,64 @@ static int call_quietly(dissector_handle_t handle, tvbuff_t *tvb, packet_info *p
     return taken;
 }
 
-/* Wireshark's JSON dissector makes up to eight items of a value, and above a million of them
+/* Wireshark's dissectors make up to eight items of a value, and above a million of them
  * (gui.max_tree_items) the packet can show nothing more. */
-#define JSON_VALUES_DRAWN 100000u
+#define VALUES_DRAWN 100000u
 
 /* At least as many values as there are: commas and brackets in strings count, too. */
 static bool has_many_values(const uint8_t *bytes, int length) {
     unsigned count = 0;
-    for (int i = 0; i < length && count <= JSON_VALUES_DRAWN; i++)
+    for (int i = 0; i < length && count <= VALUES_DRAWN; i++)
         count += bytes[i] == ',' || bytes[i] == '[' || bytes[i] == '{';
-    return count > JSON_VALUES_DRAWN;
+    return count > VALUES_DRAWN;
 }
 
-static bool json_fits(tvbuff_t *tvb, int offset, int length, proto_tree *tree) {
+static bool json_fits(tvbuff_t *tvb, int offset, int length, packet_info *pinfo, proto_tree *tree) {
     if (!has_many_values(tvb_get_ptr(tvb, offset, length), length))
         return true;
-    proto_item_set_generated(
-        proto_tree_add_item(tree, hf_app_json_large, tvb, offset, length, ENC_NA));
+    proto_item *item = proto_tree_add_item(tree, hf_app_json_large, tvb, offset, length, ENC_NA);
+    proto_item_set_generated(item);
+    expert_add_info_format(pinfo, item, &ei_app_not_drawn,
+                           "JSON of more than %u values is not drawn", VALUES_DRAWN);
     return false;
 }
 
-bool wsx_app_can_draw(dissector_handle_t handle, tvbuff_t *tvb, proto_tree *tree) {
-    return handle != json || !tree || json_fits(tvb, 0, (int)tvb_captured_length(tvb), tree);
+/* Its dissectors call themselves for each value in another, and end in an error of Wireshark's. */
+static bool binary_fits(enum wsx_notation notation, tvbuff_t *tvb, int offset, int length,
+                        packet_info *pinfo, proto_tree *tree) {
+    if (wsx_binary_fits(notation, tvb_get_ptr(tvb, offset, length), (size_t)length, VALUES_DRAWN))
+        return true;
+    proto_tree_add_expert_format(tree, pinfo, &ei_app_not_drawn, tvb, offset, length,
+                                 "%s of more than %u values, or of values in more than %u others, "
+                                 "is not drawn",
+                                 notation == WSX_CBOR ? "CBOR" : "MessagePack", VALUES_DRAWN,
+                                 WSX_VALUE_DEPTH_MAX);
+    return false;
+}
+
+bool wsx_app_can_draw(dissector_handle_t handle, tvbuff_t *tvb, packet_info *pinfo,
+                      proto_tree *tree) {
+    int length = (int)tvb_captured_length(tvb);
+    if (!handle || !tree)
+        return true;
+    return handle == json      ? json_fits(tvb, 0, length, pinfo, tree)
+           : handle == msgpack ? binary_fits(WSX_MSGPACK, tvb, 0, length, pinfo, tree)
+           : handle == cbor    ? binary_fits(WSX_CBOR, tvb, 0, length, pinfo, tree)
+                               : true;
 }
 
 void wsx_app_json(tvbuff_t *tvb, int offset, int length, packet_info *pinfo, proto_tree *tree) {
-    if (tree && json && length > 0 && json_fits(tvb, offset, length, tree))
+    if (tree && json && length > 0 && json_fits(tvb, offset, length, pinfo, tree))
         call_quietly(json, tvb_new_subset_length(tvb, offset, length), pinfo, tree);
 }
 
 bool wsx_app_call(const char *dissector, tvbuff_t *tvb, int offset, int length, packet_info *pinfo,
                   proto_tree *tree) {
     dissector_handle_t handle = tree && length > 0 ? find_dissector(dissector) : NULL;
-    return handle && call_quietly(handle, tvb_new_subset_length(tvb, offset, length), pinfo, tree);
+    if (!handle)
+        return false;
+    tvbuff_t *part = tvb_new_subset_length(tvb, offset, length);
+    return !wsx_app_can_draw(handle, part, pinfo, tree) || call_quietly(handle, part, pinfo, tree);
 }
 
 proto_tree *wsx_app_tree(struct wsx_app *app, int proto, int ett, tvbuff_t *tvb, int offset,
@@ -531,6 +557,8 @@ static void register_common(void) {
         {&ei_app_unanswered,
          {"wsx.app.unanswered", PI_SEQUENCE, PI_NOTE,
           "The connection ended before requests were answered", EXPFILL}},
+        {&ei_app_not_drawn,
+         {"wsx.app.not_drawn", PI_UNDECODED, PI_NOTE, "Too many values to be drawn", EXPFILL}},
     };
     proto_app = proto_register_protocol("WebSocket application data", "WebSocket application",
                                         "wsx.app");
@@ -548,6 +576,8 @@ void wsx_apps_register(void) {
 
 void wsx_apps_handoff(void) {
     json = find_dissector("json");
+    msgpack = find_dissector("msgpack");
+    cbor = find_dissector("cbor");
     for (unsigned i = 0; wsx_apps[i]; i++)
         if (wsx_apps[i]->handoff)
             wsx_apps[i]->handoff();

@@ -188,7 +188,8 @@ struct wsx_app_message {
 /* For taps: of an item of the packet being dissected. NULL when nobody took it. */
 const struct wsx_app_message *wsx_app_message_of(const struct wsx_item *item, packet_info *pinfo);
 /* False for JSON of more values than Wireshark can show: an item says so instead. */
-bool wsx_app_can_draw(dissector_handle_t handle, tvbuff_t *tvb, proto_tree *tree);
+bool wsx_app_can_draw(dissector_handle_t handle, tvbuff_t *tvb, packet_info *pinfo,
+                      proto_tree *tree);
 /* A dissector took the message. */
 void wsx_app_taken(const struct wsx_item *item, packet_info *pinfo, const char *protocol);
 /* The connection ended in this packet: an expert item names the requests that nobody answered.

@@ -254,3 +254,48 @@ void wsx_binary_string(const struct wsx_value *value, wmem_strbuf_t *text, size_
         at += head.length + length;
     }
 }
+
+/* ---- how much it is ---- */
+
+/* What follows a head inside of it: elements, keys with values, chunks, or what a tag stands
+ * before. */
+static uint64_t inside(const struct head *head) {
+    if (head->open)
+        return UINT64_MAX;
+    if (head->tag)
+        return 1;
+    if (head->type == WSX_OBJECT)
+        return head->argument > UINT64_MAX / 4 ? UINT64_MAX / 2 : 2 * head->argument;
+    return head->type == WSX_ARRAY ? head->argument : 0;
+}
+
+bool wsx_binary_fits(enum wsx_notation notation, const uint8_t *bytes, size_t length,
+                     size_t values) {
+    uint64_t left[WSX_VALUE_DEPTH_MAX];
+    unsigned depth = 0;
+    struct head head;
+    for (size_t at = 0; at < length; values--) {
+        while (depth && !left[depth - 1])
+            depth--;
+        if (!values)
+            return false;
+        if (notation == WSX_CBOR && wsx_binary_at_break(bytes, length, at)) {
+            depth -= depth > 0;
+            at++;
+            continue;
+        }
+        if (!read_head(notation, bytes, length, at, &head))
+            return length - at <= values;
+        at += head.length;
+        if (depth && left[depth - 1] != UINT64_MAX)
+            left[depth - 1]--;
+        uint64_t more = inside(&head);
+        if (more && depth == WSX_VALUE_DEPTH_MAX)
+            return false;
+        if (more)
+            left[depth++] = more;
+        else if (head.type == WSX_STRING || head.type == WSX_BYTES)
+            at += (size_t)MIN(head.argument, length - at);
+    }
+    return true;
+}

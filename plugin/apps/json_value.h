@@ -83,6 +83,12 @@ const char *wsx_value_text(wmem_allocator_t *pool, const struct wsx_value *value
 /* The longest text for a line of the packet list. */
 #define WSX_VALUE_LINE 200
 
+/* Whether the bytes are at most so many values, one in another at most WSX_VALUE_DEPTH_MAX deep:
+ * heads, tags and chunks, in one walk. Bytes that are no values count one each. MessagePack and
+ * CBOR only. */
+bool wsx_binary_fits(enum wsx_notation notation, const uint8_t *bytes, size_t length,
+                     size_t values);
+
 /* ---- for json_value.c and json_binary.c ---- */
 
 /* The value at `at`, and where it ends; false and *bad where it is not valid. */

@@ -428,7 +428,7 @@ bool wsx_deliver(struct wsx_delivery *delivery, const struct wsx_choice *choice,
     struct wsx_app app;
     uint32_t need;
     bool taken;
-    if (!wsx_app_can_draw(choice->handle, tvb, top))
+    if (!wsx_app_can_draw(choice->handle, tvb, pinfo, top))
         return true;
     save(pinfo, &saved);
     wsx_app_begin(&app, item, pinfo, choice->app);

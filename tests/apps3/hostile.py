@@ -7,6 +7,7 @@ tests(env) gives (name, callable); a callable returns the texts of what is wrong
                                  surrogates, U+0000), numbers (of 100,000 digits)
   apps3:hostile:utf8:PROTOCOL    a text that is no UTF-8: WebSocket's own rule says so, the dissector goes on
   apps3:hostile:large:PROTOCOL   one JSON value of 50 MB
+  apps3:hostile:binary:NAME      MessagePack and CBOR of many values, or deep: not drawn, and said so; nearly so many: drawn
   apps3:hostile:open             100,000 requests that are never answered, all of one id
 
 SPDX-License-Identifier: GPL-2.0-or-later
@@ -130,6 +131,56 @@ def large_test(env, protocol):
     return problems
 
 
+def be(number):
+    return number.to_bytes(4, "big")
+
+
+NEAR = 99_900
+# name: the subprotocol, a message, whether it is drawn
+BINARY = {
+    "msgpack_deep": (b"msgpack", b"\x91" * DEEP + b"\xc0", False),
+    "msgpack_deep_maps": (b"msgpack", b"\x81\xa1a" * DEEP + b"\xc0", False),
+    "msgpack_deep_near": (b"msgpack", b"\x91" * 190 + b"\xc0", True),
+    "msgpack_many": (b"msgpack", b"\xdd" + be(3_000_000) + b"\1" * 3_000_000, False),
+    "msgpack_cut": (b"msgpack", b"\x9f" + b"\x91" * 190, True),
+    "cbor_deep": (b"cbor", b"\x81" * DEEP + b"\xf6", False),
+    "cbor_deep_open": (b"cbor", b"\x9f" * DEEP, False),
+    "cbor_deep_tags": (b"cbor", b"\xc1" * DEEP + b"\1", False),
+    "cbor_deep_near": (b"cbor", b"\x81" * 190 + b"\xf6", True),
+    "cbor_many": (b"cbor", b"\x9a" + be(3_000_000) + b"\1" * 3_000_000, False),
+    "cbor_many_near": (b"cbor", b"\x9a" + be(NEAR) + b"\1" * NEAR, True),
+    "cbor_chunks": (b"cbor", b"\x5f" + b"\x40" * 3_000_000 + b"\xff", False),
+    "cbor_told_more": (b"cbor", b"\x9b" + b"\xff" * 8 + b"\1" * 10, True),
+    "cbor_no_value": (b"cbor", b"\x9f" + b"\x1c" * 3_000_000, False),
+    "wamp_cbor_many": (b"wamp.2.cbor", b"\x85\x18\x32\1\xa0\x9a" + be(3_000_000) + b"\1" * 3_000_000 + b"\xa0", False),
+    "wamp_msgpack_deep": (b"wamp.2.msgpack", b"\x94\x32\1\x80" + b"\x91" * 190 + b"\xc0", True),
+    "signalr_many": (b"", b"\x93\x87\x97\1\x95\1\x80\xc0\xa1t\xdd" + be(2_474_888) + b"\1" * 2_474_888, False),
+}
+
+
+def binary_test(env, name):
+    token, message, drawn = BINARY[name]
+    capture, problems = apps.Talk(token).send(0, message).save(env), []
+    begin = time.monotonic()
+    done = env.tshark(["-2", "-T", "fields", "-e", "wsx.app.not_drawn", "-e", "websocket.message.length",
+                       "-Y", "websocket.message"], capture)
+    took = time.monotonic() - begin
+    if done.rc != 0 or b"bug" in done.stderr.lower():
+        problems.append(f"tshark ended with {done.rc}: {done.stderr.decode(errors='replace')[-300:]}")
+    if done.stdout.decode().split("\n")[0] != f"{'' if drawn else '1'}\t{len(message)}":
+        problems.append(f"not drawn, length: {done.stdout[:100]}, expected {'' if drawn else 1}, {len(message)}")
+    if took > SECONDS_MAX:
+        problems.append(f"took {took:.1f} s")
+    items = [item for item in jsonlines.run(env, capture, timeout=120) if item["kind"] == "binary"]
+    if not items or jsonlines.body(items[0]) != message:
+        problems.append("the bytes are not whole")
+    shown = env.tshark(["-V", "-Y", "websocket.message"], capture).stdout
+    if drawn != any(word in shown for word in (b"MsgPack ", b"Concise Binary Object")):
+        problems.append(f"the message is {'not ' if drawn else ''}drawn")
+    capture.unlink()
+    return problems
+
+
 def open_test(env):
     count = 100_000
     talk = apps.Talk(b"ocpp1.6")
@@ -153,4 +204,6 @@ def tests(env, quick=False):
     if not quick:
         for protocol in ("JSON-RPC", "by sight"):
             yield f"apps3:hostile:large:{protocol}", lambda p=protocol: large_test(env, p)
+        for name in BINARY:
+            yield f"apps3:hostile:binary:{name}", lambda name=name: binary_test(env, name)
         yield "apps3:hostile:open", lambda: open_test(env)
