@@ -65,6 +65,9 @@ static const struct {
  * messages are made up, since they have none. */
 static const char space_session[] = "session", space_goodbye[] = "goodbye";
 
+/* The router may also revoke a subscription or a registration: request 0, and details. */
+enum { UNSUBSCRIBED = 35, UNREGISTERED = 67 };
+
 #define ARGUMENTS PART_ARGUMENTS, PART_ARGUMENTS_KW
 static const struct type {
     uint8_t number;
@@ -76,35 +79,93 @@ static const struct type {
     {2, WSX_APP_ANSWER, "WELCOME", "welcome", space_session, {PART_SESSION, PART_OPTIONS}},
     {3, WSX_APP_ANSWER, "ABORT", "abort", space_session, {PART_OPTIONS, PART_REASON, ARGUMENTS}},
     {4, WSX_APP_PARTIAL, "CHALLENGE", "challenge", space_session, {PART_METHOD, PART_OPTIONS}},
-    {5, WSX_APP_FOLLOWUP, "AUTHENTICATE", "authenticate", space_session,
+    {5,
+     WSX_APP_FOLLOWUP,
+     "AUTHENTICATE",
+     "authenticate",
+     space_session,
      {PART_SIGNATURE, PART_OPTIONS}},
-    {6, WSX_APP_REQUEST, "GOODBYE", "goodbye", space_goodbye,
+    {6,
+     WSX_APP_REQUEST,
+     "GOODBYE",
+     "goodbye",
+     space_goodbye,
      {PART_OPTIONS, PART_REASON, ARGUMENTS}},
-    {8, WSX_APP_ANSWER, "ERROR", "error", NULL,
+    {8,
+     WSX_APP_ANSWER,
+     "ERROR",
+     "error",
+     NULL,
      {PART_REQUEST_TYPE, PART_REQUEST, PART_OPTIONS, PART_ERROR, ARGUMENTS}},
-    {16, WSX_APP_ALONE, "PUBLISH", "publish", "publish",
+    {16,
+     WSX_APP_ALONE,
+     "PUBLISH",
+     "publish",
+     "publish",
      {PART_REQUEST, PART_OPTIONS, PART_URI, ARGUMENTS}},
     {17, WSX_APP_ANSWER, "PUBLISHED", "published", "publish", {PART_REQUEST, PART_PUBLICATION}},
-    {32, WSX_APP_REQUEST, "SUBSCRIBE", "subscribe", "subscribe",
+    {32,
+     WSX_APP_REQUEST,
+     "SUBSCRIBE",
+     "subscribe",
+     "subscribe",
      {PART_REQUEST, PART_OPTIONS, PART_URI}},
-    {33, WSX_APP_ANSWER, "SUBSCRIBED", "subscribed", "subscribe",
+    {33,
+     WSX_APP_ANSWER,
+     "SUBSCRIBED",
+     "subscribed",
+     "subscribe",
      {PART_REQUEST, PART_SUBSCRIPTION}},
-    {34, WSX_APP_REQUEST, "UNSUBSCRIBE", "unsubscribe", "unsubscribe",
+    {34,
+     WSX_APP_REQUEST,
+     "UNSUBSCRIBE",
+     "unsubscribe",
+     "unsubscribe",
      {PART_REQUEST, PART_SUBSCRIPTION}},
-    {35, WSX_APP_ANSWER, "UNSUBSCRIBED", "unsubscribed", "unsubscribe", {PART_REQUEST}},
-    {36, WSX_APP_ALONE, "EVENT", "event", NULL,
+    {UNSUBSCRIBED,
+     WSX_APP_ANSWER,
+     "UNSUBSCRIBED",
+     "unsubscribed",
+     "unsubscribe",
+     {PART_REQUEST, PART_OPTIONS}},
+    {36,
+     WSX_APP_ALONE,
+     "EVENT",
+     "event",
+     NULL,
      {PART_SUBSCRIPTION, PART_PUBLICATION, PART_OPTIONS, ARGUMENTS}},
-    {48, WSX_APP_REQUEST, "CALL", "call", "call", {PART_REQUEST, PART_OPTIONS, PART_URI, ARGUMENTS}},
+    {48,
+     WSX_APP_REQUEST,
+     "CALL",
+     "call",
+     "call",
+     {PART_REQUEST, PART_OPTIONS, PART_URI, ARGUMENTS}},
     {49, WSX_APP_FOLLOWUP, "CANCEL", "cancel", "call", {PART_REQUEST, PART_OPTIONS}},
     {50, WSX_APP_ANSWER, "RESULT", "result", "call", {PART_REQUEST, PART_OPTIONS, ARGUMENTS}},
-    {64, WSX_APP_REQUEST, "REGISTER", "register", "register",
+    {64,
+     WSX_APP_REQUEST,
+     "REGISTER",
+     "register",
+     "register",
      {PART_REQUEST, PART_OPTIONS, PART_URI}},
-    {65, WSX_APP_ANSWER, "REGISTERED", "registered", "register",
+    {65, WSX_APP_ANSWER, "REGISTERED", "registered", "register", {PART_REQUEST, PART_REGISTRATION}},
+    {66,
+     WSX_APP_REQUEST,
+     "UNREGISTER",
+     "unregister",
+     "unregister",
      {PART_REQUEST, PART_REGISTRATION}},
-    {66, WSX_APP_REQUEST, "UNREGISTER", "unregister", "unregister",
-     {PART_REQUEST, PART_REGISTRATION}},
-    {67, WSX_APP_ANSWER, "UNREGISTERED", "unregistered", "unregister", {PART_REQUEST}},
-    {68, WSX_APP_REQUEST, "INVOCATION", "invocation", "invocation",
+    {UNREGISTERED,
+     WSX_APP_ANSWER,
+     "UNREGISTERED",
+     "unregistered",
+     "unregister",
+     {PART_REQUEST, PART_OPTIONS}},
+    {68,
+     WSX_APP_REQUEST,
+     "INVOCATION",
+     "invocation",
+     "invocation",
      {PART_REQUEST, PART_REGISTRATION, PART_OPTIONS, ARGUMENTS}},
     {69, WSX_APP_FOLLOWUP, "INTERRUPT", "interrupt", "invocation", {PART_REQUEST, PART_OPTIONS}},
     {70, WSX_APP_ANSWER, "YIELD", "yield", "invocation", {PART_REQUEST, PART_OPTIONS, ARGUMENTS}},
@@ -135,6 +196,11 @@ static const struct type *find_type(uint64_t number) {
     return NULL;
 }
 
+/* What these two have only when the router revokes. */
+static bool is_details(const struct type *type, enum part part) {
+    return part == PART_OPTIONS && (type->number == UNSUBSCRIBED || type->number == UNREGISTERED);
+}
+
 /* Fills the message; NULL when all is as it should be, else what is wrong. */
 static const char *read_message(const struct wsx_value *document, struct message *message) {
     struct wsx_value values[PARTS_MAX + 1];
@@ -149,12 +215,12 @@ static const char *read_message(const struct wsx_value *document, struct message
     for (; message->type->parts[i] != PART_END; i++) {
         enum part part = message->type->parts[i];
         const struct wsx_value *value = &values[i + 1];
-        bool optional = part >= PART_ARGUMENTS;
-        if (value->type == WSX_ABSENT && !optional)
+        bool of_user = part >= PART_ARGUMENTS;
+        if (value->type == WSX_ABSENT && !of_user && !is_details(message->type, part))
             return "It ends before what its type asks for";
         if (value->type != WSX_ABSENT && value->type != part_kinds[part].type &&
-            !(optional && (value->type == WSX_NULL || value->type == WSX_BYTES ||
-                           value->type == WSX_STRING)))
+            !(of_user &&
+              (value->type == WSX_NULL || value->type == WSX_BYTES || value->type == WSX_STRING)))
             return "An element is of another kind than its type asks for";
         message->parts[part] = *value;
     }
@@ -198,6 +264,13 @@ static void name_event(struct wsx_json *json, const struct message *message,
                        struct wsx_app_event *event) {
     const struct wsx_value *parts = message->parts;
     const char *own = event->role == WSX_APP_ANSWER ? NULL : "topic";
+    if (event->role == WSX_APP_ALONE && is_details(message->type, PART_OPTIONS)) {
+        bool topic = message->type->number == UNSUBSCRIBED;
+        struct wsx_value id =
+            wsx_value_member(&parts[PART_OPTIONS], topic ? "subscription" : "registration");
+        event->kept = event->name = name_of(json, topic ? 's' : 'r', &id);
+        return;
+    }
     if (message->type->number == 68)
         own = "procedure";
     event->name = wsx_json_text(json, &parts[PART_URI]);
@@ -230,6 +303,11 @@ static void place_event(struct wsx_json *json, const struct message *message,
     if (!event->id && type->space) {
         event->id = type->space; /* a session has one of them at a time */
         event->silent_id = true;
+    }
+    if (is_details(type, PART_OPTIONS) && options->type == WSX_OBJECT &&
+        wsx_value_unsigned(&parts[PART_REQUEST], &number) && number == 0) {
+        event->role = WSX_APP_ALONE; /* revoked: nobody asked */
+        event->id = NULL;
     }
     if (type->number == 16 && is_true(options, "acknowledge"))
         event->role = WSX_APP_REQUEST;

@@ -148,13 +148,19 @@ def wamp(write):
         server(write([35, 7]), ("unsubscribed", "com.topic", "7", 24)),
         client(write([66, 8, 77]), ("unregister", "com.sum", "8", None)),
         server(write([67, 8]), ("unregistered", "com.sum", "8", 26)),
+        # revoked by the router, unasked
+        server(write([35, 0, {"subscription": 5512315355, "reason": "wamp.error.x"}]),
+               ("unsubscribed", "com.topic", None, None)),
+        server(write([67, 0, {"registration": 77, "reason": "wamp.error.x"}]),
+               ("unregistered", "com.sum", None, None)),
+        server(write([35, 7, "x"]), ("unsubscribed", None, "7", None), problem="another kind"),
         client(write([48, 9]), ("call", None, "9", None), problem="ends before"),
         client(write([31, 9]), ("malformed", None, None, None), problem="no message type"),
         client(write([32, "x", {}, "com.a"]), ("subscribe", None, None, None), problem="another kind"),
         client(write([6, {}, "wamp.close.goodbye"]), ("goodbye", None, None, None)),
-        server(write([6, {}, "wamp.close.goodbye_and_out"]), ("goodbye", None, None, 31)),
+        server(write([6, {}, "wamp.close.goodbye_and_out"]), ("goodbye", None, None, 34)),
         client(write([1, "nowhere", {}]), ("hello", "nowhere", None, None)),
-        server(write([3, {}, "wamp.error.no_such_realm"]), ("abort", "nowhere", None, 33)),
+        server(write([3, {}, "wamp.error.no_such_realm"]), ("abort", "nowhere", None, 36)),
     ]
 
 
@@ -170,17 +176,18 @@ BATCHED_JSON = [
 ]
 
 
-def prefixed(*values):
-    return b"".join(struct.pack(">I", len(raw)) + raw for raw in map(msgpack, values))
+def batched(write):
+    """Batches in a binary notation: the length in four bytes before each unit."""
+    def prefixed(*values):
+        return b"".join(struct.pack(">I", len(raw)) + raw for raw in map(write, values))
+    return [
+        client(prefixed([32, 1, {}, "a"], [48, 2, {}, "b"]),
+               ("subscribe", "a", "1", None), ("call", "b", "2", None)),
+        server(prefixed([50, 2, {}], [33, 1, 9]), ("result", "b", "2", 0), ("subscribed", "a", "1", 0)),
+        server(prefixed([36, 9, 1, {}]) + b"\0\0\0\x09\x93", ("event", "a", None, None),
+               ("malformed", None, None, None), problem="can't be read"),
+    ]
 
-
-BATCHED_MSGPACK = [
-    client(prefixed([32, 1, {}, "a"], [48, 2, {}, "b"]),
-           ("subscribe", "a", "1", None), ("call", "b", "2", None)),
-    server(prefixed([50, 2, {}], [33, 1, 9]), ("result", "b", "2", 0), ("subscribed", "a", "1", 0)),
-    server(prefixed([36, 9, 1, {}]) + b"\0\0\0\x09\x93", ("event", "a", None, None),
-           ("malformed", None, None, None), problem="can't be read"),
-]
 
 # --- GraphQL --------------------------------------------------------------------------------------
 
@@ -333,6 +340,7 @@ PHOENIX = [
     server(text(["1", "5", "room:lobby", "phx_reply", {"status": "ok", "response": {}}]),
            ("reply", "room:lobby", "5", 12)),
     server(text(["1", "1", "room:lobby", "phx_close", {}]), ("close", "room:lobby", "1", None)),
+    server(text(["1", "1", "room:lobby", "phx_error", {}]), ("crash", "room:lobby", "1", None)),
     server(text({"topic": "t", "event": "old", "payload": {}, "ref": None}),
            ("broadcast", "old", None, None)),
     server(text(["1", "2"]), ("malformed", None, None, None), problem="array of five"),
@@ -340,27 +348,31 @@ PHOENIX = [
 ]
 
 CHANNEL = text({"channel": "ChatChannel", "room": 1})
-ACTIONCABLE = [
-    server(text({"type": "welcome"}), ("welcome", None, None, None)),
-    client(text({"command": "subscribe", "identifier": CHANNEL}),
-           ("subscribe", "ChatChannel", CHANNEL, None)),
-    server(text({"identifier": CHANNEL, "type": "confirm_subscription"}),
-           ("confirm_subscription", "ChatChannel", CHANNEL, 1)),
-    server(text({"type": "ping", "message": 1700000000}), ("ping", None, None, None)),
-    client(text({"command": "message", "identifier": CHANNEL, "data": text({"action": "speak"})}),
-           ("message", "speak", CHANNEL, None)),
-    server(text({"identifier": CHANNEL, "message": {"body": "x"}}),
-           ("message", "ChatChannel", CHANNEL, None)),
-    client(text({"command": "subscribe", "identifier": text({"channel": "No"})}),
-           ("subscribe", "No", text({"channel": "No"}), None)),
-    server(text({"identifier": text({"channel": "No"}), "type": "reject_subscription"}),
-           ("reject_subscription", "No", text({"channel": "No"}), 6)),
-    client(text({"command": "unsubscribe", "identifier": CHANNEL}),
-           ("unsubscribe", "ChatChannel", CHANNEL, None)),
-    server(text({"type": "disconnect", "reason": "server_restart", "reconnect": True}),
-           ("disconnect", None, None, None)),
-    client(text({"a": 1}), ("malformed", None, None, None), problem="no command"),
-]
+
+def actioncable(write):
+    """In JSON or MessagePack; identifier and data stay JSON in a string."""
+    return [
+        server(write({"type": "welcome"}), ("welcome", None, None, None)),
+        client(write({"command": "subscribe", "identifier": CHANNEL}),
+               ("subscribe", "ChatChannel", CHANNEL, None)),
+        server(write({"identifier": CHANNEL, "type": "confirm_subscription"}),
+               ("confirm_subscription", "ChatChannel", CHANNEL, 1)),
+        server(write({"type": "ping", "message": 1700000000}), ("ping", None, None, None)),
+        client(write({"command": "message", "identifier": CHANNEL, "data": text({"action": "speak"})}),
+               ("message", "speak", CHANNEL, None)),
+        server(write({"identifier": CHANNEL, "message": {"body": "x"}}),
+               ("message", "ChatChannel", CHANNEL, None)),
+        client(write({"command": "subscribe", "identifier": text({"channel": "No"})}),
+               ("subscribe", "No", text({"channel": "No"}), None)),
+        server(write({"identifier": text({"channel": "No"}), "type": "reject_subscription"}),
+               ("reject_subscription", "No", text({"channel": "No"}), 6)),
+        client(write({"command": "unsubscribe", "identifier": CHANNEL}),
+               ("unsubscribe", "ChatChannel", CHANNEL, None)),
+        server(write({"type": "disconnect", "reason": "server_restart", "reconnect": True}),
+               ("disconnect", None, None, None)),
+        client(write({"a": 1}), ("malformed", None, None, None), problem="no command"),
+    ]
+
 
 DEVTOOLS = [
     client(text({"id": 1, "method": "Target.attachToTarget", "params": {}}),
@@ -430,7 +442,8 @@ SCRIPTS = [
     Script("wamp-msgpack-no-token", "wamp", None, "/ws", wamp(msgpack), False),
     Script("wamp-cbor-no-token", "wamp", None, "/ws", wamp(cbor), False),
     Script("wamp-json-batched", "wamp", "wamp.2.json.batched", "/ws", BATCHED_JSON, False),
-    Script("wamp-msgpack-batched", "wamp", "wamp.2.msgpack.batched", "/ws", BATCHED_MSGPACK, False),
+    Script("wamp-msgpack-batched", "wamp", "wamp.2.msgpack.batched", "/ws", batched(msgpack), False),
+    Script("wamp-cbor-batched", "wamp", "wamp.2.cbor.batched", "/ws", batched(cbor), False),
     Script("graphql", "graphql", "graphql-transport-ws", "/graphql", GRAPHQL, True),
     Script("graphql-old", "graphql", "graphql-ws", "/graphql", GRAPHQL_OLD, True),
     Script("jsonrpc", "jsonrpc", None, "/rpc", JSONRPC, True),
@@ -441,7 +454,8 @@ SCRIPTS = [
     Script("kubernetes-ports", "kubernetes", "v4.channel.k8s.io",
            "/api/v1/namespaces/default/pods/p/portforward?ports=8080", KUBERNETES_PORTS, False),
     Script("phoenix", "jsonids", None, "/socket/websocket?vsn=2.0.0", PHOENIX, True),
-    Script("actioncable", "jsonids", "actioncable-v1-json", "/cable", ACTIONCABLE, False),
+    Script("actioncable", "jsonids", "actioncable-v1-json", "/cable", actioncable(text), False),
+    Script("actioncable-msgpack", "jsonids", "actioncable-v1-msgpack", "/cable", actioncable(msgpack), False),
     Script("devtools", "jsonids", None, "/devtools/page/1", DEVTOOLS, True),
     Script("jupyter", "jsonids", None, "/api/kernels/1/channels", jupyter_script(text), True),
     Script("jupyter-v1", "jsonids", "v1.kernel.websocket.jupyter.org", "/api/kernels/1/channels",

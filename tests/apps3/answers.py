@@ -44,7 +44,12 @@ def expert(env, capture, options=()):
     return [line.split("\t") for line in done.stdout.decode().splitlines()]
 
 
-# protocol: what is sent (side, text), and what each message is
+def hub(body):
+    """A record of SignalR in MessagePack: its length before it."""
+    return bytes([len(body)]) + body
+
+
+# protocol, and which form of it: what is sent (side, bytes; binary where a third element says so), and what each is
 RARE_TYPES = {
     "Engine.IO": (b"", b"/engine.io/?EIO=4&transport=websocket",
                   [(1, b'0{"sid":"x","upgrades":[],"pingInterval":1,"pingTimeout":1}'), (1, b"6"), (0, b"4text"),
@@ -61,16 +66,48 @@ RARE_TYPES = {
     "SockJS": (b"", b"/s/123/abcdefgh/websocket", [(1, b"o"), (0, b'["a","b"]'), (1, b'a["c"]'), (1, b'm"d"'), (1, b"h"),
                                                    (1, b'c[1000,"Normal closure"]')],
                ["open", "message", "message", "message", "message", "heartbeat", "close"]),
+    # every kind, in both notations
+    "SignalR/MessagePack":
+        (b"", b"/hub?id=t1",
+         [(0, b'{"protocol":"messagepack","version":1}\x1e', 2), (1, b"{}\x1e", 2),
+          (0, hub(b"\x96\1\x80\xa1a\xa3add\x92\1\2\x90"), 2), (1, hub(b"\x95\3\x80\xa1a\3\3"), 2),
+          (0, hub(b"\x96\1\x80\xc0\xa4tell\x90\x90"), 2), (0, hub(b"\x96\4\x80\xa1b\xa4tick\x91\2\x90"), 2),
+          (1, hub(b"\x94\2\x80\xa1b\0") + hub(b"\x94\2\x80\xa1b\1"), 2), (0, hub(b"\x93\5\x80\xa1b"), 2),
+          (1, hub(b"\x94\3\x80\xa1b\2"), 2), (1, hub(b"\x95\3\x80\xa1x\1\xa3bad"), 2), (1, hub(b"\x91\6"), 2),
+          (0, hub(b"\x92\x09\1"), 2), (1, hub(b"\x92\x08\1"), 2), (1, hub(b"\x93\7\xa3bye\xc3"), 2)],
+         ["handshake", "handshake", "invocation", "completion", "invocation", "stream_invocation", "stream_item",
+          "stream_item", "cancel_invocation", "completion", "completion", "ping", "sequence", "ack", "close"]),
+    "Socket.IO/version 4":
+        (b"", b"/socket.io/?EIO=4&transport=websocket",
+         [(1, b'0{"sid":"x","upgrades":[],"pingInterval":1,"pingTimeout":1,"maxPayload":9}'), (0, b'40/a,{"token":"t"}'),
+          (1, b'40/a,{"sid":"y"}'), (0, b"40/no,"), (1, b'44/no,{"message":"no"}'), (0, b'42/a,7["e",1]'), (1, b'43/a,7["r"]'),
+          (1, b'451-/a,8["b",{"_placeholder":true,"num":0}]'), (1, b"\1\2", 2), (0, b'461-/a,8[{"_placeholder":true,"num":0}]'),
+          (0, b"\4\3", 2), (1, b"2"), (0, b"3"), (0, b"41/a,"), (0, b"1")],
+         ["open", "connect", "connect", "connect", "connect_error", "event", "ack", "binary_event", "attachment", "binary_ack",
+          "attachment", "ping", "pong", "disconnect", "close"]),
+    "Socket.IO/version 2":
+        (b"", b"/socket.io/?EIO=3&transport=websocket",
+         [(1, b'0{"sid":"x","upgrades":[],"pingInterval":1,"pingTimeout":1}'), (1, b"40"), (0, b"40/a?t=1,"), (1, b"40/a,"),
+          (1, b'44/b,"no"'), (0, b'420["e"]'), (1, b'430["r"]'), (1, b'451-["b",{"_placeholder":true,"num":0}]'),
+          (1, b"\4\1\2", 2), (0, b"2probe"), (1, b"3probe"), (0, b"5"), (0, b"2"), (1, b"3"), (1, b"41"), (1, b"6")],
+         ["open", "connect", "connect", "connect", "connect_error", "event", "ack", "binary_event", "attachment", "ping", "pong",
+          "upgrade", "ping", "pong", "disconnect", "noop"]),
 }
 
 
 def rare_types(env, name):
     token, uri, sent, wanted = RARE_TYPES[name]
     talk = apps.Talk(token, uri=uri)
-    for side, text in sent:
-        talk.send(side, text, opcode=1)
-    seen = [(protocol, unit.get("type")) for protocol, unit in apps.units(jsonlines.run(env, talk.save(env)))]
-    return [] if seen == [(name, kind) for kind in wanted] else [f"{seen}, expected {wanted}"]
+    for side, message, *opcode in sent:
+        talk.send(side, message, opcode=opcode[0] if opcode else 1)
+    capture = talk.save(env)
+    seen = [(protocol, unit.get("type")) for protocol, unit in apps.units(jsonlines.run(env, capture))]
+    problems = [] if seen == [(name.split("/")[0], kind) for kind in wanted] else [f"{seen}, expected {wanted}"]
+    for mark in ("signalr.malformed", "socketio.malformed", "engineio.malformed", "socketio.stray_attachment",
+                 "socketio.missing_attachment"):
+        if apps.fields(env, capture, ["frame.number"], ["-2", "-Y", mark]):
+            problems.append(f"there is {mark}")
+    return problems
 
 
 def visible(element):
