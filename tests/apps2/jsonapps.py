@@ -223,6 +223,8 @@ RECORDED = {
     "proto_devtools": Recorded(SAMPLES, devtools_kind, count_of("result", "error")),
     "proto_ocpp2": Recorded(SAMPLES, lambda value: OCPP_TYPES[value[0]],
                             count_of("result", "error")),
+    "proto_ocpp21": Recorded(SAMPLES, lambda value: OCPP_TYPES[value[0]],
+                             count_of("result", "error")),
     "proto_wamp_binary": Recorded(SAMPLES, wamp_binary_kind, wamp_answers),
     "proto_phoenix": Recorded(SAMPLES, lambda pair: phoenix_kind(*pair), count_of("reply", "error"), True),
     "proto_actioncable": Recorded(SAMPLES, cable_kind,

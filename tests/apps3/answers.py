@@ -117,6 +117,11 @@ def visible(element):
             yield field.get("showname") or field.get("show")
 
 
+def joined(text):
+    """"port 80" is "Port: 80", and "result error" CALLRESULTERROR."""
+    return re.sub("[: ]", "", text).lower()
+
+
 def own_part(proto):
     """(common field, its value, whether it is hidden, what else is shown beside it) of each unit of a tree."""
     for parent in proto.iter():
@@ -137,7 +142,7 @@ def once(env, name):
             values = {re.sub(r" \(\d+\)$", "", line.split(": ", 1)[-1]) for line in shown}
             kinds = {re.sub(r" \(\d+\)$", "", line.split(": ", 1)[-1]).lower() for line in shown
                      if re.match(r"(Type|Message type|Command|Channel): ", line)}
-            inside = any(value.lower() in line.lower().replace(": ", " ") for line in shown)
+            inside = any(joined(value) in joined(line) for line in shown)
             hidden += is_hidden
             if is_hidden and not inside:
                 problems.append(f"{field} {value!r} is hidden and not in {shown}")
