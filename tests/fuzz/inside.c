@@ -76,6 +76,16 @@ static tvbuff_t *frame_tvb(const struct packet *packet) {
     return tvb_new_real_data(packet->bytes, packet->captured, (int)packet->length);
 }
 
+/* Preferences as after tshark's -o, with blanks between. */
+static void take_options(const char *text) {
+    char **options = g_strsplit(text ? text : "", " ", -1);
+    for (unsigned i = 0; options[i]; i++)
+        if (*options[i])
+            FUZZ_CHECK(prefs_set_pref(options[i], &(char *){NULL}) == PREFS_SET_OK);
+    g_strfreev(options);
+    prefs_apply_all();
+}
+
 int LLVMFuzzerInitialize(int *count, char ***arguments) {
     (void)count;
     setenv("WIRESHARK_DEBUG_WMEM_OVERRIDE", "simple", 0);
@@ -93,6 +103,7 @@ int LLVMFuzzerInitialize(int *count, char ***arguments) {
         abort();
     prefs_reset();
     e_prefs *settings = epan_load_settings();
+    take_options(g_getenv("FUZZ_OPTIONS"));
     build_column_format_array(&columns, settings->num_cols, TRUE);
     char tap[] = "websocket,messages,/dev/null";
     if (!process_stat_cmd_arg(tap))
