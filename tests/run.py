@@ -4,6 +4,7 @@
     run.py [--quick] [-k PATTERN] [-j JOBS] [--list]
 
 unit:NAME           a program of build/unit
+replay:NAME         a fuzz target over the inputs that once failed
 case:NAME           a case of tests/cases: expectations, strings, findings, -2, other cuts
 recut:NAME:MODE     the cutting tool itself: Wireshark's own TCP stream is the same after it
 truth:NAME:MODE     a sample capture against what its endpoints logged: one pass, -2, other cuts
@@ -11,7 +12,7 @@ click:NAME          packets in random order through sharkd, against in order and
 settings:NAME:KIND  the same JSON Lines under TCP's own preferences
 and what the folders of MODULES offer: conformance:GROUP, impair:KIND, surfaces:NAME, har:NAME and so on
 
---quick: unit tests, cases without other cuts, truth of the small samples in one pass, three click tests.
+--quick: unit tests, replays, cases without other cuts, truth of the small samples in one pass, three click tests.
 -k: only tests whose name holds PATTERN (or fits it, when it has * or ?).
 
 SPDX-License-Identifier: GPL-2.0-or-later
@@ -160,6 +161,15 @@ def unit_tests():
         yield f"unit:{name}", lambda name=name: unit_test(folder / name)
 
 
+def replay_tests():
+    folder = wsxenv.build_dir() / "unit"
+    for source in sorted((TESTS / "fuzz").glob("fuzz_*.c")):
+        program = folder / f"test_{source.stem}"
+        # CMakeLists.txt says for which Wireshark these two are built.
+        if source.stem not in ("fuzz_plugin", "fuzz_apps") or program.is_file():
+            yield f"replay:{source.stem[5:]}", lambda program=program: unit_test(program)
+
+
 def case_tests(env, quick):
     for name in run_cases.all_cases():
         yield f"case:{name}", lambda name=name: run_cases.run_case(env, name, quick)
@@ -277,7 +287,7 @@ def main():
     parser.add_argument("--list", action="store_true")
     args = parser.parse_args()
     env = wsxenv.shared()
-    tests = [t for source in (unit_tests(), recut_tests(env, args.quick),
+    tests = [t for source in (unit_tests(), replay_tests(), recut_tests(env, args.quick),
                               truth_tests(env, args.quick), case_tests(env, args.quick),
                               click_tests(env, args.quick), settings_tests(env, args.quick),
                               module_tests(env, args.quick))
