@@ -45,9 +45,12 @@ bool wsx_slice_is(struct wsx_slice text, const char *word) {
 }
 
 bool wsx_slice_is_nocase(struct wsx_slice text, const char *word) {
-    for (size_t i = 0; i < text.length; i++)
+    for (size_t i = 0; i < text.length; i++) {
+        if (!word[i]) /* the word ends; the text may hold such a byte itself */
+            return false;
         if (text.at[i] != word[i] && g_ascii_tolower(text.at[i]) != g_ascii_tolower(word[i]))
-            return false; /* also where the word ends */
+            return false;
+    }
     return word[text.length] == '\0';
 }
 

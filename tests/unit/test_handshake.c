@@ -13,6 +13,31 @@
 
 #include <glib.h>
 
+/* Neither the text's end nor the word's is read over, whatever bytes the text has. */
+static void test_words(void) {
+    static const struct {
+        const char *text;
+        size_t length;
+        const char *word; /* with what lies behind its end */
+        bool is;
+    } rows[] = {
+        {"UpgradE", 7, "upgrade", true},
+        {"upgrad", 6, "upgrade", false},
+        {"upgrades", 8, "upgrade", false},
+        {"", 0, "", true},
+        {"", 0, "a", false},
+        {"a", 1, "", false},
+        {"upgrade\0", 8, "upgrade\0", false},
+        {"up\0rade", 7, "up\0rade", false},
+        {"\0", 1, "\0", false},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct wsx_slice text = {rows[i].text, rows[i].length};
+        g_assert_cmpint(wsx_slice_is_nocase(text, rows[i].word), ==, rows[i].is);
+        g_assert_cmpint(wsx_slice_is(text, rows[i].word), ==, rows[i].is && *text.at != 'U');
+    }
+}
+
 static void test_request_line(void) {
     static const struct {
         const char *line;
@@ -236,7 +261,8 @@ static void test_redact(void) {
     clear = wsx_redact_subprotocols("access_token, SECRET, chat");
     g_assert_cmpstr(clear, ==, "(hidden), (hidden), chat");
     g_free(clear);
-    clear = wsx_redact_subprotocols("token.SECRET, chat, base64url.bearer.authorization.k8s.io.SECRET");
+    clear =
+        wsx_redact_subprotocols("token.SECRET, chat, base64url.bearer.authorization.k8s.io.SECRET");
     g_assert_cmpstr(clear, ==, "(hidden), chat, (hidden)");
     g_free(clear);
     struct wsx_shown shown;
@@ -465,6 +491,7 @@ static void test_large(void) {
 
 int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/handshake/words", test_words);
     g_test_add_func("/handshake/request-line", test_request_line);
     g_test_add_func("/handshake/status-line", test_status_line);
     g_test_add_func("/handshake/headers", test_headers);
