@@ -210,7 +210,7 @@ static void count_bytes(struct wsx_search *search, const uint8_t *bytes, size_t 
 static int rarity(const struct wsx_search *search, unsigned others, int most) {
     int bits = 0;
     unsigned all = search->counted + HABIT_BYTES;
-    unsigned expected = HABIT_BYTES >> most;
+    unsigned expected = most < 32 ? HABIT_BYTES >> most : 0;
     for (unsigned odds = all / (others + MAX(expected, 1)); odds > 1 && bits < most; odds /= 2)
         bits++;
     return most > 8 && !others ? most : bits;
