@@ -86,6 +86,26 @@ void wsx_stream_headers(packet_info *pinfo, enum wsx_http_version http, uint64_t
     wsx_head_clear(&head);
 }
 
+/* Bits of evidence that DATA before any answer is frames: the answer was lost. */
+#define ANSWER_EVIDENCE 12
+/* So many pieces of the client's, where nothing of the server is in the capture. */
+#define CLIENT_PIECES 4u
+
+/* The answer to the stream's request was lost: frames come in its place, or the capture is one-sided. */
+static bool answer_is_lost(const struct wsx_session *session, enum wsx_direction direction,
+                           const uint8_t *bytes, unsigned length) {
+    bool server = direction == WSX_SERVER_TO_CLIENT;
+    const struct wsx_expectation expectation = {server ? WSX_UNMASKED : WSX_MASKED, true, false};
+    int64_t since;
+    if (server ? !session->lossy[direction]
+               : wsx_state_server_is_seen(session) ||
+                     wsx_state_early_count(session, direction, &since) < CLIENT_PIECES)
+        return false;
+    struct wsx_chain chain = wsx_chain_read(bytes, length, &expectation);
+    int bits = chain.bits + (chain.ends_exactly ? WSX_EVIDENCE_SEGMENT_END : 0);
+    return chain.frames && chain.bits >= 0 && bits >= ANSWER_EVIDENCE;
+}
+
 /* First pass: bytes of a stream. call_tvb: they, where later passes are handed them again; NULL
  * where they are not. */
 static struct wsx_call *feed(tvbuff_t *tvb, packet_info *pinfo, struct wsx_session *session,
@@ -94,13 +114,16 @@ static struct wsx_call *feed(tvbuff_t *tvb, packet_info *pinfo, struct wsx_sessi
     const uint8_t *bytes = captured ? tvb_get_ptr(tvb, 0, (int)captured) : NULL;
     if (!captured)
         return NULL;
-    if (session->core) {
+    bool waits = !session->core && !session->response_packet && !session->cause;
+    if (session->core && !session->early) {
         uint64_t offset = wsx_state_stream_offset(session, direction);
         return wsx_state_feed(pinfo, session, call_tvb, bytes, captured, length, direction, offset,
                               offset);
     }
-    if (!session->response_packet && !session->cause)
+    if (waits || session->core) /* behind what came before the answer, at the packet's end */
         wsx_state_early(pinfo, session, direction, 0, bytes, captured, length);
+    if (waits && answer_is_lost(session, direction, bytes, captured))
+        wsx_state_open_unanswered(pinfo, session);
     return NULL;
 }
 
@@ -248,7 +271,7 @@ static void hint(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
 void wsx_http2_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
     bool http2 = has_layer(pinfo, proto_http2);
     if (wsx_state_first_pass(pinfo))
-        wsx_state_carrier_look(pinfo);
+        wsx_state_carrier_look(pinfo, http2 || has_layer(pinfo, proto_tls));
     if (WSX_HTTP3_IS_DISSECTED && (wsx_over_http2 || WSX_STREAMS_ARE_CALLED) &&
         wsx_state_first_pass(pinfo) && has_layer(pinfo, proto_quic))
         wsx_http3_walk(pinfo, wsx_over_http2 ? tree : NULL);
@@ -362,7 +385,7 @@ int wsx_http2_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const
                                          : wsx_http3_stream_of_call(tvb, pinfo, &stream_id);
     struct wsx_session *session = NULL;
     if (wsx_state_first_pass(pinfo))
-        wsx_state_carrier_look(pinfo);
+        wsx_state_carrier_look(pinfo, true);
     if (found)
         session = wsx_state_first_pass(pinfo) ? session_of_call(pinfo, info, stream_id)
                                               : wsx_state_find_stream(pinfo, stream_id);

@@ -561,6 +561,10 @@ struct wsx_session *wsx_state_response(packet_info *pinfo, struct wsx_session *s
     if (!unseen)
         wsx_store_judge_late_settings(session, pinfo, &sink);
     session->response_findings = wsx_collect_take(&collecting);
+    if (!wsx_store_answer_is_whole(session, pinfo)) {
+        wsx_agreement_clear(&agreement);
+        wsx_agreement_init(&agreement);
+    }
     if (wsx_head_agrees(&session->response)) {
         core_new(session, &agreement);
         if (session->early && session->http != WSX_HTTP_1)
@@ -586,6 +590,8 @@ void wsx_state_open_unanswered(packet_info *pinfo, struct wsx_session *session) 
     open_unknown(pinfo, session);
     /* frames of the server may have come between its answer and what was seen */
     session->core->side[WSX_SERVER_TO_CLIENT].start_unknown = true;
+    if (session->early && session->http != WSX_HTTP_1)
+        wsx_store_unsettled(session);
 }
 
 struct wsx_session *wsx_state_midstream(packet_info *pinfo, bool from_client, bool encrypted) {

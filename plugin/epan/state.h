@@ -308,13 +308,15 @@ bool wsx_state_stream_is_open(const struct wsx_session *session, const packet_in
 void wsx_state_stream_fin(struct wsx_session *session, enum wsx_direction direction);
 /* The stream was reset. */
 void wsx_state_stream_reset(struct wsx_session *session, bool from_server, uint64_t code);
-/* Looks whether TCP lost bytes right before this packet: they may have been of any stream that it
- * carries. Before the packet's bytes are fed. */
-void wsx_state_carrier_look(packet_info *pinfo);
+/* Looks whether TCP lost bytes right before this packet, or has another order: they may have been of any
+ * stream that it carries. Before the packet's bytes are fed. handed_on: by TCP to what it carries. */
+void wsx_state_carrier_look(packet_info *pinfo, bool handed_on);
 /* TLS: the packet's bytes were decrypted, or could not be (yet). */
 void wsx_state_carrier_read(struct wsx_session *session, enum wsx_direction direction, bool read);
 /* Where the bytes that come next stand: behind what came, or behind a hole. */
 uint64_t wsx_state_stream_offset(struct wsx_session *session, enum wsx_direction direction);
+/* HTTP/2: a packet of the server with bytes was seen on what carries the stream. */
+bool wsx_state_server_is_seen(const struct wsx_session *session);
 /* The stream is of this QUIC connection, by Wireshark's number. */
 void wsx_state_on_quic(struct wsx_session *session, uint32_t connection);
 /* Bytes of the stream that come next begin at this byte of the QUIC stream, those before in the packet

@@ -77,6 +77,10 @@ struct wsx_carrier {
     /* HTTP/2 and HTTP/3: */
     uint32_t looked; /* packet: see wsx_state_carrier_look */
     struct tcp_analysis *tcp; /* with SETTINGS; NULL where there is no TCP */
+    struct wsx_flow {         /* TCP: what each side has sent */
+        bool known;
+        uint32_t next; /* sequence number behind the bytes of it that were captured last */
+    } flow[2];
     uint64_t next_number[2];          /* QUIC: of each side's next packet */
     wmem_map_t *streams;              /* uint64_t to struct wsx_session */
     struct wsx_session *first, *last; /* the same, by number */
@@ -144,6 +148,8 @@ void wsx_store_judge_settings(const struct wsx_session *session, const packet_in
 /* False where earlier headers of a side may be missing: HPACK then tells wrong ones. */
 bool wsx_store_headers_are_whole(const struct wsx_session *session, const packet_info *pinfo,
                                  bool from_client);
+/* The same for the server's alone. */
+bool wsx_store_answer_is_whole(const struct wsx_session *session, const packet_info *pinfo);
 void wsx_store_judge_late_settings(const struct wsx_session *session, const packet_info *pinfo,
                                    const struct wsx_finding_sink *sink);
 void wsx_store_judge_reset(const struct wsx_session *session, const struct wsx_finding_sink *sink);

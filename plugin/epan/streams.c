@@ -50,6 +50,12 @@ void wsx_state_stream_reset(struct wsx_session *session, bool from_server, uint6
     wsx_state_end(session, WSX_CAUSE_RESET);
 }
 
+/* Of the two flows the one that is not the client's, which the request was seen in. */
+bool wsx_state_server_is_seen(const struct wsx_session *session) {
+    const struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
+    return session->http != WSX_HTTP_2 || (carrier->flow[0].known && carrier->flow[1].known);
+}
+
 void wsx_state_on_quic(struct wsx_session *session, uint32_t connection) {
     session->transport_stream = connection;
 }
@@ -170,15 +176,26 @@ static struct wsx_session *first_companion(struct wsx_session *session) {
 }
 
 /* What TCP has noted of this packet; its own pointer to it is gone by now. */
-static unsigned lost_segments(packet_info *pinfo, const struct tcp_analysis *tcp) {
-    struct wsx_tcp_view view;
-    if (!tcp->acked_table || !wsx_tcp_view(pinfo, tcp, &view))
+static unsigned lost_segments(const packet_info *pinfo, const struct tcp_analysis *tcp,
+                              const struct wsx_tcp_view *view) {
+    if (!tcp->acked_table)
         return 0;
-    uint32_t packet = pinfo->num;
-    wmem_tree_key_t key[] = {
-        {1, &packet}, {1, &view.sequence}, {1, &view.acknowledgement}, {0, NULL}};
+    uint32_t packet = pinfo->num, sequence = view->sequence, acknowledged = view->acknowledgement;
+    wmem_tree_key_t key[] = {{1, &packet}, {1, &sequence}, {1, &acknowledged}, {0, NULL}};
     const struct tcp_acked *noted = wmem_tree_lookup32_array(tcp->acked_table, key);
     return noted ? noted->flags & (WSX_TCP_LOST_SEGMENT | WSX_TCP_ACKED_LOST) : 0;
+}
+
+/* The packet's bytes are not those that follow the captured ones before: some are missing, the packet was
+ * cut short, or it comes late and was handed on out of its place. One that was not handed on, of
+ * bytes that are known, changes nothing. */
+static bool breaks_order(struct wsx_flow *flow, const struct wsx_tcp_view *view, bool handed_on) {
+    bool known = flow->known, late = known && (int32_t)(view->sequence - flow->next) < 0;
+    if (!view->length || (late && !handed_on))
+        return false;
+    bool breaks = known && view->sequence != flow->next;
+    *flow = (struct wsx_flow){true, view->sequence + view->captured};
+    return breaks;
 }
 
 /* Of this session and its companions behind. The hole of what is only known by an acknowledgement is
@@ -192,7 +209,7 @@ static void note_loss(struct wsx_session *session, enum wsx_direction direction,
     }
 }
 
-void wsx_state_carrier_look(packet_info *pinfo) {
+void wsx_state_carrier_look(packet_info *pinfo, bool handed_on) {
     bool carried = wsx_sessions_open && wsx_store_any_carried;
     if (pinfo->ptype != PT_TCP || (!carried && !carriers_with_settings))
         return;
@@ -202,18 +219,21 @@ void wsx_state_carrier_look(packet_info *pinfo) {
     if (!tcp || carrier->looked == pinfo->num ||
         (session && session->http == WSX_HTTP_1 && !session->encrypted))
         return;
-    unsigned lost = lost_segments(pinfo, tcp);
-    if (!lost)
+    struct wsx_tcp_view view;
+    if (!wsx_tcp_view(pinfo, tcp, &view))
         return;
     carrier->looked = pinfo->num;
     unsigned sender = sender_index(pinfo);
-    carrier->settings[sender].lossy |= (lost & WSX_TCP_LOST_SEGMENT) != 0;
+    unsigned lost = lost_segments(pinfo, tcp, &view);
+    bool hole = breaks_order(&carrier->flow[sender], &view, handed_on) && !wsx_tcp_waits_for_late();
+    hole = hole || ((lost & WSX_TCP_LOST_SEGMENT) && !wsx_tcp_waits_for_late());
+    carrier->settings[sender].lossy |= hole || (lost & WSX_TCP_LOST_SEGMENT);
     carrier->settings[!sender].lossy |= (lost & WSX_TCP_ACKED_LOST) != 0;
     if (!session)
         return;
     enum wsx_direction direction = wsx_state_direction(session, pinfo);
-    if (lost & WSX_TCP_LOST_SEGMENT)
-        note_loss(first_companion(session), direction, !wsx_tcp_waits_for_late());
+    if (hole || (lost & WSX_TCP_LOST_SEGMENT))
+        note_loss(first_companion(session), direction, hole);
     if (lost & WSX_TCP_ACKED_LOST)
         note_loss(first_companion(session), !direction, false);
 }
@@ -417,4 +437,11 @@ bool wsx_store_headers_are_whole(const struct wsx_session *session, const packet
     bool client_lossy = carrier->settings[from_client ? sender : !sender].lossy;
     bool server_lossy = carrier->settings[from_client ? !sender : sender].lossy;
     return session->http != WSX_HTTP_2 || !(client_lossy || (!from_client && server_lossy));
+}
+
+bool wsx_store_answer_is_whole(const struct wsx_session *session, const packet_info *pinfo) {
+    const struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
+    bool server = wsx_state_stream_direction(session, pinfo) == WSX_SERVER_TO_CLIENT;
+    unsigned sender = sender_index(pinfo);
+    return session->http != WSX_HTTP_2 || !carrier->settings[server ? sender : !sender].lossy;
 }
