@@ -8,9 +8,10 @@ direction, in order. It must be nothing. Recoverable: of the messages whose byte
 capture and whose decompression does not depend on lost bytes, how many are reported right.
 
 For WebSocket over plain TCP the truth is read from the bytes of the undamaged capture (wire.py) and
-compared with what the endpoints logged. Elsewhere (TLS, HTTP/2, HTTP/3) it is what wsx reads in the
-undamaged capture where that agrees with the endpoints' logs, else the logs alone; there is no second
-figure then, since nothing tells which bytes a message needs.
+compared with what the endpoints logged. In streams of HTTP/2 and HTTP/3 a message counts as recoverable
+where Wireshark itself, without wsx, shows all its bytes and that the stream is WebSocket (carried.py).
+Over TLS, the truth is what wsx reads in the undamaged capture where that agrees with the endpoints' logs,
+else the logs alone; there is no second figure then, since nothing tells which bytes a message needs.
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -23,6 +24,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import carried  # noqa: E402
 import jsonlines  # noqa: E402
 import recut  # noqa: E402
 import truth  # noqa: E402
@@ -31,6 +33,7 @@ import wire  # noqa: E402
 SHORT_RUN_FRAMES = 3        # runs between two gaps in which a search has little to go by
 KNOWN = 1 << 30             # a distance: no gap over a header before this frame
 RUN_SECONDS = 120
+OVER_HTTP2 = ("-o", "websocket.over_http2:TRUE")
 
 
 def digest(body):
@@ -39,7 +42,7 @@ def digest(body):
 
 @dataclasses.dataclass
 class Way:
-    """One direction of one connection. Where it is not plain TCP, messages is empty."""
+    """One direction of one connection. Over TLS, messages is empty."""
 
     names: list = dataclasses.field(default_factory=list)       # (type, digest) in order
     messages: list = dataclasses.field(default_factory=list)    # wire.Message for each name
@@ -47,15 +50,20 @@ class Way:
     raw: list = dataclasses.field(default_factory=list)         # payloads as sent
     frames: list = dataclasses.field(default_factory=list)      # payloads of single data frames
     plain: object = None                                        # (wire.Connection, wire.Direction)
+    carried: object = None                                      # (carried.Carried, its key)
 
     @classmethod
     def of_plain(cls, c, d):
+        return cls.of(d, plain=(c, d))
+
+    @classmethod
+    def of(cls, d, **where):
         tail = [d.unfinished] if d.unfinished else []
         data = [m for m in d.items if m.type in truth.DATA] + tail
         return cls(names=[(m.type, digest(m.body)) for m in d.items], messages=d.items,
                    parts=[(m.type, m.body) for m in d.items + tail],
                    raw=[(m.type, m.wire) for m in data],
-                   frames=[f.payload for f in d.frames if f.opcode == 0], plain=(c, d))
+                   frames=[f.payload for f in d.frames if f.opcode == 0], **where)
 
 
 @dataclasses.dataclass
@@ -133,12 +141,15 @@ class Expected:
 
     def _add_hidden(self, env, capture, logged, hidden, ports):
         shown, problems = collections.defaultdict(list), []
-        for key, item in by_connection(jsonlines.run(env, capture, timeout=RUN_SECONDS)):
+        lines = jsonlines.run(env, capture, OVER_HTTP2, timeout=RUN_SECONDS)
+        for key, item in by_connection(lines):
             shown[key].append(item)
+        if any(key[1] is not None for key in hidden):
+            self._add_carried(env, capture, logged, ports, lines)
         conns = {v: k for k, v in ports.items()}
         keys = {(*ports[conn], sub, way) for conn, sub, way in hidden}
         pairs = {k[:3] for k in keys}
-        for key in keys | {k for k in shown if k[:3] in pairs}:
+        for key in (keys | {k for k in shown if k[:3] in pairs}) - set(self.ways):
             log = logged.get((conns[key[:2]], key[2], key[3]), [])
             whole = [j for j in shown[key] if j["kind"] in truth.LISTED and not j.get("incomplete")]
             bodies = [(j["kind"], jsonlines.body(j)) for j in whole]
@@ -150,6 +161,28 @@ class Expected:
                 self.ways[key] = Way(names=[(kind, digest(b)) for kind, b in bodies])
             else:
                 self.ways[key] = Way(names=[(t.type, bytes.fromhex(t.sha256)) for t in log])
+
+    def _add_carried(self, env, capture, logged, ports, lines):
+        """Streams of HTTP/2 and HTTP/3 that Wireshark shows."""
+        seen = carried.look(env, capture)
+        terms = {(port_of(j["client"]), port_of(j["server"]), j["stream_id"]): j.get("extensions", "")
+                 for j in lines if j["kind"] == "open" and "stream_id" in j}
+        for (conn, stream, way), log in logged.items():
+            if (*ports[conn], stream) not in terms:
+                continue
+            ends = ports[conn] if way == wire.C2S else ports[conn][::-1]
+            side = "client" if way == wire.C2S else "server"
+            takeover = f"{side}_no_context_takeover" not in terms[*ports[conn], stream]
+            d = carried.direction(seen, (*ends, stream), takeover)
+            if d is None:
+                continue
+            name, items = f"{ports[conn]} stream {stream} {way}", [truth_item(m) for m in d.items]
+            self.matched += truth.compare(name, log, items, self.problems)
+            self.total += len(log)
+            self.ways[*ports[conn], stream, way] = Way.of(d, carried=(d, (*ends, stream)))
+
+    def is_carried(self):
+        return any(way.carried for way in self.ways.values())
 
     def decode_as(self, there):
         """tshark options for connections whose opening handshake is not there to be recognised.
@@ -198,7 +231,10 @@ def answered_at_once(c):
                for _, way, at, data in c.chunks)
 
 
-def whole(message, spans):
+def whole(message, spans, since=None):
+    """since: there may be no hole at all between this byte and the message's end."""
+    if since is not None:
+        return spans.has(since, message.frames[-1].end)
     return all(spans.has(f.start, f.end) for f in message.frames)
 
 
@@ -229,17 +265,30 @@ def kind_of_miss(place):
         else "later behind a gap"
 
 
-def classes(way, there):
-    """For each message of a direction "yes", "no" or "unnegotiated": can it be read?"""
+def reach_plain(way, there):
+    """(direction, spans that are there, was its answer seen?, its request?)"""
     c, d = way.plain
     name = wire.C2S if d is c.way[wire.C2S] else wire.S2C
-    spans, known = there[c.number, name], answered(c, there)
+    return d, there[c.number, name], answered(c, there), True
+
+
+def reach_carried(way, name, seen):
+    d, key = way.carried
+    ask, answer = (key, (key[1], key[0], key[2]))[::1 if name == wire.C2S else -1]
+    return (d, carried.spans(seen, key, d), seen.has_answer(answer), seen.has_request(ask),
+            bool(d.pieces))
+
+
+def classes(d, spans, known, asked, pieces=False):
+    """For each message of a direction "yes", "no" or "unnegotiated": can it be read? pieces: how many bytes
+    a hole in the spans has lost is not known."""
     intact = 0
     while intact < len(d.compressed) and whole(d.compressed[intact], spans):
         intact += 1
     found = []
     for m in d.items:
-        if not whole(m, spans) or (m.compressed and m.needs > intact):
+        since = None if not pieces else 0 if m.compressed and d.takeover else m.frames[0].start
+        if not asked or not whole(m, spans, since) or (m.compressed and m.needs > intact):
             found.append("no")
         else:
             found.append("unnegotiated" if m.compressed and not known else "yes")
@@ -277,7 +326,7 @@ def match(names, wanted, reported):
 def is_part(way, j):
     """Is an item that is not complete a beginning of something that was sent? None: can't be told."""
     shown = jsonlines.body(j)
-    if way.plain is None or not shown:
+    if not way.messages or not shown:
         return None
     if j["kind"] == "frame":
         return any(p.startswith(shown) for p in way.frames)
@@ -316,13 +365,18 @@ def sort_items(expected, items, verdict):
     return complete
 
 
-def judge(expected, packets, items):
+def judge(expected, packets, items, seen=None):
+    """seen: of the damaged capture, where there are streams of HTTP/2 or HTTP/3."""
     verdict = Verdict()
     there = wire.coverage(expected.reference, packets)
     complete = sort_items(expected, items, verdict)
     for key, way in expected.ways.items():
         reported = [(j["kind"], digest(jsonlines.body(j))) for j in complete[key]]
-        kinds, place = classes(way, there) if way.plain else (["no"] * len(way.names), {})
+        kinds, place = ["no"] * len(way.names), {}
+        if way.plain:
+            kinds, place = classes(*reach_plain(way, there))
+        elif way.carried and seen:
+            kinds, place = classes(*reach_carried(way, key[3], seen))
         found = match(way.names, [k != "no" for k in kinds], reported)
         verdict.complete += len(reported)
         note_wrong(verdict, key, complete[key], reported, [way.names[i] for i in sorted(found)])

@@ -36,6 +36,7 @@ import pathlib
 import sys
 import time
 
+import carried
 import impair
 from impair import Damage
 import judge  # sets the path to what follows
@@ -134,10 +135,14 @@ def measure(env, run, options=()):
     try:
         there = wire.coverage(run.expected.reference, run.packets)
         words = [*run.expected.decode_as(there), *run.options, *options]
+        seen = None
+        if run.expected.is_carried():
+            words += judge.OVER_HTTP2
+            seen = carried.look(env, path, words)
         items = jsonlines.run(env, path, words, timeout=RUN_SECONDS)
     finally:
         path.unlink()
-    return judge.judge(run.expected, run.packets, items)
+    return judge.judge(run.expected, run.packets, items, seen)
 
 
 # --- for tests/run.py ---------------------------------------------------------------------------
@@ -222,7 +227,7 @@ def self_test(folder, pattern):
     for capture, path in samples(folder, pattern):
         expected = judge.Expected(env, capture, path)
         verdict = judge.judge(expected, expected.capture.packets, as_items(expected))
-        data = sum(m.type in truth.DATA for w in expected.ways.values() for m in w.messages)
+        data = sum(m.type in truth.DATA for w in expected.ways.values() if w.plain for m in w.messages)
         problems = expected.problems + verdict.wrong + verdict.parts_wrong + verdict.missed_list
         if verdict.right != data or verdict.unnegotiated:
             problems.append(f"{verdict.right} of {data} messages count as recoverable and right")
