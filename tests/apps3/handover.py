@@ -7,6 +7,7 @@ tests(env) gives (name, callable); a callable returns the texts of what is wrong
   apps3:lua:NAME         by the heuristics list ws and the tables, as a script fills them (parts.lua), and by
                          the user's table in each delivery mode
   apps3:protobuf         with a message type of the user's search path
+  apps3:json             JSON by sight, by all that looks into it
   apps3:cut:NAME         a byte stream in binary messages, cut in two at every byte, and byte by byte
 
 SPDX-License-Identifier: GPL-2.0-or-later
@@ -210,6 +211,64 @@ def protobuf(env):
     return [f"{wanted!r} is not shown" for wanted in ("across", "label", "wsx.test.Point") if wanted not in text]
 
 
+# Packets of JSON, with the key "b", and of what only looks like JSON.
+JSON = [(0, b'{"a":{"b":"x"}}'), (1, b'[1,{"b":2}]'), (0, b'{"a":}'), (1, b"hello"), (0, b'{"c":true}')]
+WITH_JSON, WITH_B, BROKEN = 4, 2, 1
+LUA = """local key = Field.new("json.key")
+local seen = Proto("seenkey", "Keys seen")
+local text = ProtoField.string("seenkey.text", "Text")
+seen.fields = {text}
+function seen.dissector(tvb, pinfo, tree)
+    for _, one in ipairs({key()}) do tree:add(text, tostring(one)) end
+end
+register_postdissector(seen)
+"""
+
+
+def packets(env, capture, *options):
+    done = env.tshark([*options], capture)
+    return len(done.stdout.splitlines()) if done.rc == 0 else done.stderr.decode(errors="replace")[-200:]
+
+
+def json_by_sight(env):
+    """It is only dissected where someone can see it: who looks must not notice."""
+    talk = apps.Talk()
+    for side, message in JSON:
+        talk.send(side, message, opcode=1)
+    capture = talk.save(env)
+    script = env.new_path(".lua")
+    script.write_text(LUA)
+    script.chmod(0o644)
+    column = ["-o", 'gui.column.format:"Key","%Cus:json.key:0:R"']
+    expected = [
+        ("a protocol", WITH_JSON, ["-Y", "json"]),
+        ("a field", WITH_B, ["-Y", 'json.key == "b"']),
+        ("a field, in two passes", WITH_B, ["-2", "-Y", 'json.key == "b"']),
+        ("what is no JSON", BROKEN, ["-Y", "data-text-lines"]),
+        ("a list of protocols", WITH_JSON, ["-Y", 'frame.protocols contains "json"']),
+        ("a list of protocols, what is no JSON", BROKEN, ["-Y", 'frame.protocols contains "data-text-lines"']),
+        ("JSON Lines", WITH_B, ["-q", "-z", 'websocket,messages,-,json.key == "b" && websocket.message']),
+    ]
+    if "with Lua" in env.run(["tshark", "-v"]).stdout.decode():
+        expected.append(("a script", WITH_B, ["-X", f"lua_script:{script}", "-Y", 'seenkey.text == "b"']))
+    problems = []
+    for what, wanted, options in expected:
+        count = packets(env, capture, *options)
+        if what == "JSON Lines":
+            count -= 2  # the connection's "open" and "end"
+        if count != wanted:
+            problems.append(f"{what}: {count}, expected {wanted}")
+    texts = [("-e", 2, "b", ["-T", "fields", "-e", "json.key"]), ("-V", 2, "Key: b", ["-V"]),
+             ("a column", 2, "b", column), ("a hierarchy", 1, "json", ["-q", "-z", "io,phs"]),
+             ("a hierarchy, what is no JSON", 1, "data-text-lines", ["-q", "-z", "io,phs"]),
+             ("a hierarchy beside a filter", 1, "data-text-lines", ["-Y", "websocket", "-q", "-z", "io,phs"])]
+    for what, least, text, options in texts:
+        lines = env.tshark(options, capture).stdout.decode().splitlines()
+        if sum(text in line for line in lines) < least:
+            problems.append(f"{what}: no {text!r}")
+    return problems
+
+
 # --- streams cut anywhere -------------------------------------------------------------------------
 
 REQUEST = b"GET /inner HTTP/1.1\r\nHost: x\r\n\r\nGET /second HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -293,5 +352,6 @@ def tests(env, quick=False):
     for name, test in (("heuristic", heuristic), ("tables", lua_tables), ("modes", lua_modes)):
         yield f"apps3:lua:{name}", lambda test=test: test(env)
     yield "apps3:protobuf", lambda: protobuf(env)
+    yield "apps3:json", lambda: json_by_sight(env)
     for name in () if quick else STREAMS:
         yield f"apps3:cut:{name}", lambda name=name: cut(env, name)
