@@ -162,7 +162,7 @@ void wsx_head_add(struct wsx_head *head, const char *name, size_t name_length, c
             (head->http != WSX_HTTP_1 && kept_headers[i].offset == offsetof(struct wsx_head, host));
         if (*slot && first_only)
             return;
-        size_t max = kept_headers[i].keeping == KEEP_FIRST ? WSX_HEAD_MAX : WSX_VALUE_MAX;
+        size_t max = kept_headers[i].keeping == KEEP_FIRST ? WSX_FIRST_MAX : WSX_VALUE_MAX;
         head->values_cut |= append_value(slot, trimmed, max);
         return;
     }
@@ -222,7 +222,7 @@ static bool read_request_line(struct wsx_slice line, struct wsx_head *head) {
         return false;
     head->request = true;
     append_value(&head->method, name, WSX_VALUE_MAX);
-    append_value(&head->target, target, WSX_HEAD_MAX);
+    append_value(&head->target, target, WSX_FIRST_MAX);
     return true;
 }
 
@@ -268,13 +268,14 @@ size_t wsx_head_parse(const uint8_t *bytes, size_t length, struct wsx_head *head
     *complete = false;
     if (!length)
         return 0;
-    struct wsx_slice all = {(const char *)bytes, MIN(length, WSX_HEAD_MAX)};
-    struct wsx_slice line;
+    struct wsx_slice all = {(const char *)bytes, length}, line;
+    /* Who looks for heads in many places need not read far for the end of each first line. */
+    struct wsx_slice begin = {all.at, MIN(length, WSX_FIRST_MAX)};
     size_t position = 0;
-    bool ended = next_line(all, &position, &line);
+    bool ended = next_line(begin, &position, &line);
     /* RFC 9112 2.2: an empty line before the request line is passed over. */
     if (ended && !line.length)
-        ended = next_line(all, &position, &line);
+        ended = next_line(begin, &position, &line);
     bool response = line.length >= 5 && !memcmp(line.at, "HTTP/", 5);
     if (!(response ? read_status_line(line, head) : read_request_line(line, head))) {
         wsx_head_clear(head);

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WSX_HEAD_MAX 65536u  /* bytes of a head that are read; a larger one is read up to here */
+#define WSX_FIRST_MAX 65536u /* bytes of a first line, or of a value of which there is one only */
 #define WSX_VALUE_MAX 16384u /* bytes kept of a joined header value */
 
 enum wsx_http_version { WSX_HTTP_1, WSX_HTTP_2, WSX_HTTP_3 };
@@ -68,9 +68,9 @@ void wsx_head_add(struct wsx_head *head, const char *name, size_t name_length, c
  * Reads the head of an HTTP/1.x request or response at the start of `bytes`. Lines end in CRLF or
  * LF; folded lines are joined; NUL and control bytes in values become '?'. Returns the head's
  * length with its blank line, or 0 when the bytes are not a head (head is then cleared). A head
- * without its blank line (cut by the capture, or over WSX_HEAD_MAX) is read up to its last whole
- * line, *complete is false and the bytes looked at are returned. An empty line before the head is
- * passed over and counted. What `head` held before is not freed.
+ * without its blank line (cut by the capture, or with a longer first line than WSX_FIRST_MAX) is
+ * read up to its last whole line, *complete is false and the bytes looked at are returned. An empty
+ * line before the head is passed over and counted. What `head` held before is not freed.
  */
 size_t wsx_head_parse(const uint8_t *bytes, size_t length, struct wsx_head *head, bool *complete);
 

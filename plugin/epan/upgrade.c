@@ -15,7 +15,7 @@
 /* One data source of the packet, on its way through a scan. */
 struct source {
     const uint8_t *bytes;
-    size_t length; /* looked at */
+    size_t length; /* a head may begin here */
     size_t whole;  /* captured */
     bool packet;   /* the packet itself, not something made of it */
     bool put_together; /* by answer.c: offsets are those from where the answer is due */
@@ -113,7 +113,7 @@ static bool take_request(packet_info *pinfo, const struct source *source) {
         struct wsx_head head;
         bool complete;
         memset(&head, 0, sizeof head);
-        size_t used = wsx_head_parse(bytes + at, length - at, &head, &complete);
+        size_t used = wsx_head_parse(bytes + at, source->whole - at, &head, &complete);
         if (used && complete && head.request && wsx_head_asks(&head)) {
             struct wsx_session *session = wsx_state_request(pinfo, &head, source->encrypted, 0);
             take_rest(pinfo, session, source, at + used);
@@ -184,7 +184,7 @@ static bool take_response(packet_info *pinfo, struct wsx_session *session,
         struct wsx_head head;
         bool complete;
         memset(&head, 0, sizeof head);
-        size_t used = wsx_head_parse(bytes + at, length - at, &head, &complete);
+        size_t used = wsx_head_parse(bytes + at, source->whole - at, &head, &complete);
         bool final = used && complete && !head.request && (head.status == 101 || head.status >= 200);
         if (final && (session || (head.status == 101 && head.upgrade_websocket))) {
             session = wsx_state_response(pinfo, session, &head, source->encrypted, 0);
@@ -277,7 +277,7 @@ void wsx_upgrade_scan(packet_info *pinfo) {
     for (GSList *list = pinfo->data_src; list; list = list->next, source.packet = false) {
         tvbuff_t *tvb = get_data_source_tvb(list->data);
         source.whole = tvb_captured_length(tvb);
-        source.length = MIN(source.whole, WSX_HEAD_MAX + 2048);
+        source.length = MIN(source.whole, WSX_FIRST_MAX + 2048);
         source.bytes = source.whole ? tvb_get_ptr(tvb, 0, (int)source.whole) : NULL;
         if (!source.bytes || (source.packet && source.encrypted))
             continue;
