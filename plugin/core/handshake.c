@@ -67,10 +67,13 @@ static char printable(char byte) {
 }
 
 /* How much of a list's line is kept when only `room` is left: whole elements where there are any,
- * so that no element appears that nobody sent. */
+ * else whole parameters, so that none appears that nobody sent. */
 static size_t cut_list(struct wsx_slice value, size_t room, bool joined) {
     for (size_t i = room; i > 0; i--)
         if (value.at[i - 1] == ',')
+            return i - 1;
+    for (size_t i = room; i > 0 && !joined; i--)
+        if (value.at[i - 1] == ';')
             return i - 1;
     return joined ? 0 : room;
 }

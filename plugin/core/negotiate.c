@@ -183,12 +183,13 @@ static void check_subprotocol_offer(const struct wsx_head *request,
     wsx_detail_report(&bad, sink, WSX_RULE_HS_SUBPROTOCOL_OFFER_INVALID, 0);
 }
 
-static void report_grammar(const struct wsx_extension_list *list, const char *value,
+static void report_grammar(const struct wsx_extension_list *list, const struct wsx_head *head,
                            const struct wsx_finding_sink *sink) {
     struct wsx_shown shown;
-    if (list->fault)
+    /* The cut may have gone through a quoted value. */
+    if (list->fault && !head->values_cut)
         wsx_report(sink, WSX_RULE_HS_EXTENSION_GRAMMAR, 0, "byte %zu: %s in \"%s\"", list->fault_at,
-                   list->fault, wsx_show(&shown, wsx_slice_of(value)));
+                   list->fault, wsx_show(&shown, wsx_slice_of(head->extensions)));
 }
 
 static void report_deflate_faults(struct wsx_deflate_faults *faults,
@@ -207,7 +208,7 @@ static void check_extension_offer(const struct wsx_head *request,
     struct wsx_extension_list offers;
     struct wsx_deflate_faults faults = {NULL, NULL, NULL};
     wsx_extensions_parse(request->extensions, &offers);
-    report_grammar(&offers, request->extensions, sink);
+    report_grammar(&offers, request, sink);
     for (size_t i = 0; i < offers.count; i++) {
         struct wsx_deflate_parameters ignored;
         if (is_deflate(&offers.items[i]))
@@ -488,7 +489,7 @@ static void negotiate_extensions(const struct wsx_head *request, uint32_t reques
     struct wsx_extension_list answers, offers;
     wsx_extensions_parse(response->extensions, &answers);
     wsx_extensions_parse(request ? request->extensions : NULL, &offers);
-    report_grammar(&answers, response->extensions, sink);
+    report_grammar(&answers, response, sink);
     bool known = request && !request->cut && !request->values_cut && !offers.fault;
     agree_extensions(&answers, known ? &offers : NULL, request_packet, agreement, sink);
     /* Behind a fault of grammar, any other extension may stand. */

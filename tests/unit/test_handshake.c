@@ -226,11 +226,14 @@ static void test_values_cut(void) {
     g_assert_true(head.values_cut && !head.cut);
     g_assert_cmpuint(head.protocol_lines, ==, 20000);
     wsx_head_clear(&head);
-    /* Cut between two elements; a value without commas is cut where it must be. */
+    /* Cut between two elements, or two parameters; a value without either where it must be. */
     char *list = g_strnfill(3 * WSX_VALUE_MAX, 'x');
     list[100] = ',';
     wsx_head_add(&head, "sec-websocket-extensions", 24, list, 3 * WSX_VALUE_MAX);
     g_assert_cmpuint(strlen(head.extensions), ==, 100);
+    list[100] = ';';
+    wsx_head_add(&head, "upgrade", 7, list, 3 * WSX_VALUE_MAX);
+    g_assert_cmpuint(strlen(head.upgrade), ==, 100);
     wsx_head_add(&head, "user-agent", 10, list + 101, 2 * WSX_VALUE_MAX);
     g_assert_cmpuint(strlen(head.user_agent), ==, WSX_VALUE_MAX);
     g_free(list);
