@@ -35,6 +35,23 @@ def closed(talk, path):
     talk.save(path)
 
 
+def save_openings(path, edits):
+    """A connection for each pair (edit of the request's lines, edit of the answer's lines), with one
+    message; then the one that must be right."""
+    packets = []
+    for number, (request, response) in enumerate(edits):
+        talk = craft.Conversation(SEGMENT_MAX)
+        talk.connect()
+        talk.client(craft.request(number, request))
+        talk.server(craft.response(number, response))
+        talk.server(frame(1, b"hello"))
+        talk.close()
+        packets += moved(talk, number)
+    last = opened()
+    last.packets[:0] = packets
+    closed(last, path)
+
+
 def press(data_pieces):
     """One compressed message."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -61,6 +78,21 @@ def bombs_many(path, count):
         # the window is full of zeros from the second one on: the same bytes give the same
         talk.server(frame(2, packed, rsv=4))
     closed(talk, path)
+
+
+def bombs_connections(path, count):
+    """A message of 8 MiB in each of many connections, all open at the same time."""
+    talk = opened(deflate=True)
+    opening = list(talk.packets)
+    talk.packets.clear()
+    talk.server(frame(2, press(zeros(8)), rsv=4))
+    message, talk.packets = talk.packets, opening
+    packets = [p for number in range(count) for p in moved(talk, number)]
+    talk.packets = message
+    packets += [p for number in range(count) for p in moved(talk, number)]
+    last = opened()
+    last.packets[:0] = packets
+    closed(last, path)
 
 
 def length_huge(path, _size):
@@ -109,22 +141,26 @@ def frames_bad(path, count):
     closed(talk, path)
 
 
+def moved(talk, number):
+    """Its packets, with another client address and port for each number."""
+    address = struct.pack(">I", 0x0A010000 + number // 50000)
+    port = struct.pack(">H", 1024 + number % 50000)
+    by_client = talk.address[CLIENT]
+    out = []
+    for packet in talk.packets:
+        if packet[26:30] == by_client:
+            out.append(packet[:26] + address + packet[30:34] + port + packet[36:])
+        else:
+            out.append(packet[:30] + address + packet[34:36] + port + packet[38:])
+    return out
+
+
 def connections(path, count):
-    """Connections of one small message each, one after the other."""
-    first = opened()
-    first.server(frame(1, b"hello"))
-    packets = []
-    for number in range(count):
-        talk = craft.Conversation(SEGMENT_MAX)
-        talk.address = (struct.pack(">I", 0x0A000000 + number // 50000 + 1), talk.address[1])
-        talk.port[0] = 1024 + number % 50000
-        talk.open()
-        talk.server(frame(1, b"hello"))
-        packets += talk.packets
-    last = craft.Conversation(SEGMENT_MAX)
-    last.address = (bytes([10, 200, 0, 1]), last.address[1])
-    last.open()
-    last.packets = packets + last.packets
+    """Connections of one small message each, all open to the end."""
+    one = opened()
+    one.server(frame(1, b"hello"))
+    last = opened()
+    last.packets[:0] = [packet for number in range(count) for packet in moved(one, number)]
     closed(last, path)
 
 
@@ -133,10 +169,41 @@ def header_large(path, kibibytes):
     closed(opened(request=extra), path)
 
 
+def header_lines_large(path, kibibytes):
+    """Connections with one header line of the full size each, in the request and in the answer."""
+    size = kibibytes * 1024
+    edits = []
+    for line in (b"Sec-WebSocket-Key: ", b"Sec-WebSocket-Protocol: ", b"Sec-WebSocket-Version: ",
+                 b"Sec-WebSocket-Accept: ", b"Sec-WebSocket-Extensions: ", b"Cookie: ", b"Origin: ",
+                 b"Sec-WebSocket-Extensions: a; b=\"", b"Connection: "):
+        value = b"x" * (size - len(line))
+        edits += [(craft.adding(line + value), craft.adding()),
+                  (craft.adding(), craft.adding(line + value))]
+    edits.append((craft.first_line(b"GET /" + b"x" * size + b" HTTP/1.1"), craft.adding()))
+    save_openings(path, edits)
+
+
+def lines_repeated(path, count):
+    """Connections with one header line again and again, in the request and in the answer."""
+    edits = []
+    for line in (b"Sec-WebSocket-Key: " + craft.KEY, b"Sec-WebSocket-Version: 13",
+                 b"Sec-WebSocket-Accept: " + craft.accept(), b"Sec-WebSocket-Protocol: chat",
+                 DEFLATE, b"Upgrade: websocket", b"Connection: Upgrade", b"Origin: http://a"):
+        edits += [(craft.adding(*[line] * count), craft.adding()),
+                  (craft.adding(), craft.adding(*[line] * count))]
+    save_openings(path, edits)
+
+
 def extensions_many(path, count):
     offers = b"Sec-WebSocket-Extensions: " + b", ".join(b"x-%d; a=1; b" % i for i in range(count))
     lines = [b"Sec-WebSocket-Protocol: p%d" % i for i in range(count // 10)]
     closed(opened(request=[offers, DEFLATE, *lines]), path)
+
+
+def parameters_many(path, count):
+    """One extension with thousands of parameters, offered and accepted."""
+    line = DEFLATE + b"; server_no_context_takeover" * count
+    closed(opened(request=[DEFLATE, line], response=[line]), path)
 
 
 def head_traps(path, kibibytes):
@@ -246,6 +313,7 @@ BUILDERS = {
     # name: (function, quick size, full size)
     "bomb": (bomb, 80, 1024),
     "bombs_many": (bombs_many, 4, 20),  # what is printed of more is over the sealed environment's bound
+    "bombs_connections": (bombs_connections, 4, 20),
     "length_huge": (length_huge, 1, 1),
     "length_msb": (length_msb, 1, 1),
     "fragments": (fragments, 20_000, 200_000),
@@ -253,8 +321,11 @@ BUILDERS = {
     "frames_small": (frames_small, 30_000, 300_000),
     "frames_bad": (frames_bad, 3_000, 300_000),
     "findings_many": (frames_bad, 6_000, 2_000_000),
-    "connections": (connections, 300, 20_000),
+    "connections": (connections, 300, 100_000),
     "header_large": (header_large, 64, 64),
+    "header_lines_large": (header_lines_large, 64, 64),
+    "lines_repeated": (lines_repeated, 400, 4_000),
+    "parameters_many": (parameters_many, 2_000, 4_000),
     "extensions_many": (extensions_many, 2_000, 4_000),
     "head_traps": (head_traps, 60, 600),
     "search_traps": (search_traps, 60, 1_000),

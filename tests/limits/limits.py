@@ -30,6 +30,15 @@ WAYS = {
 LIMITS = ("limit_frame", "limit_message", "limit_inflated", "limit_total", "limit_ratio",
           "frames_drawn")
 SMALLEST, LARGEST = 0, 4294967295
+NO_LIMIT_AT_0 = ("limit_inflated", "limit_ratio")
+# What names a limit at its smallest value: in all captures that are read with it, or in one.
+NAMED_BY = {
+    "limit_frame": ("frame-limit", None),
+    "limit_message": ("message-limit", None),
+    "limit_inflated": ("deflate-limit", "bomb"),
+    "limit_total": ("message-limit", None),
+    "limit_ratio": ("deflate-limit", "bomb"),
+}
 QUICK_SECONDS, FULL_SECONDS = 30, 300
 # tshark alone has about 250 MiB after its start.
 QUICK_MIB, FULL_MIB = 900, 3000
@@ -38,6 +47,8 @@ LAST = captures.LAST.decode()
 RULES = {
     "bomb": "deflate-limit",
     "length_msb": "frame-length-msb",
+    "lines_repeated": "hs-key-repeated",
+    "parameters_many": "deflate-param-repeated",
 }
 # And only in the full size.
 RULES_FULL = {
@@ -45,6 +56,8 @@ RULES_FULL = {
 }
 # Captures whose last message never comes out: nothing follows in that direction.
 NO_LAST = {"head_traps"}
+# Captures in which each connection but the last has this text.
+EACH_SAYS_HELLO = {"connections", "header_lines_large", "lines_repeated"}
 # A finding that must not be there: a gap of more bytes than a capture can lack.
 MISSING_MAX = 1 << 40
 
@@ -71,6 +84,10 @@ def check_items(name, items, full=False, passes=1):
     if name not in NO_LAST and not texts:
         problems.append("the message behind it is not there")
     # one pass keeps nothing, and so is not limited
+    opened = sum(item["kind"] == "open" for item in items)
+    hellos = sum(item.get("text") == "hello" for item in items)
+    if name in EACH_SAYS_HELLO and (hellos != opened - 1 or not hellos):
+        problems.append(f"{opened} connections, and {hellos} messages of the first ones")
     rule = RULES.get(name) or (RULES_FULL.get(name) if full and passes == 2 else None)
     if rule and not any(rule in item.get("rules", ()) for item in items):
         problems.append(f"no finding {rule}")
@@ -132,6 +149,28 @@ def test(env, name, full=False, ways=tuple(WAYS), report=None):
     return problems
 
 
+def values_of(preference):
+    """0 may mean that there is no limit: then 1 is the smallest."""
+    return (SMALLEST, *([1] if preference in NO_LIMIT_AT_0 else []), LARGEST)
+
+
+def check_named(preference, value, name, way, items):
+    """The limit is told of where it is the smallest, and what lies behind it is there."""
+    problems = []
+    rule, where = NAMED_BY.get(preference, (None, None))
+    smallest = value == values_of(preference)[-2]
+    # one pass keeps nothing, and so is not limited
+    due = rule and smallest and where in (None, name) and (preference != "limit_total" or "-2" in way)
+    if due and not any(rule in item.get("rules", ()) for item in items):
+        problems.append(f"{name}: no finding {rule}")
+    cuts_all = smallest and preference in ("limit_frame", "limit_message")
+    last = [item for item in items if item["kind"] == "text" and item.get("len") == len(LAST) and
+            (item.get("text") == ("" if cuts_all else LAST))]
+    if not last:
+        problems.append(f"{name}: the message behind it is not there")
+    return problems
+
+
 def test_preference(env, preference, value):
     """A limit at its smallest or largest value: no crash, and what it does not limit is right."""
     problems = []
@@ -148,6 +187,7 @@ def test_preference(env, preference, value):
             outputs.append(result.stdout)
             items = jsonlines.parse(result.stdout)
             problems += [f"{name}: {text}" for text in check_texts(items)]
+            problems += check_named(preference, value, name, way, items)
             ends = [item for item in items if item["kind"] == "end"]
             if result.rc == 0 and (len(ends) != 1 or ends[0].get("cause") != "fin"):
                 problems.append(f"{name}: the connection's end is not there")
@@ -163,7 +203,7 @@ def tests(env, quick=False):
     made = [(f"limits:{name}", lambda name=name: test(env, name)) for name in captures.BUILDERS]
     made += [] if quick else [(f"limits:{preference}:{value}",
               lambda preference=preference, value=value: test_preference(env, preference, value))
-             for preference in LIMITS for value in (SMALLEST, LARGEST)]
+             for preference in LIMITS for value in values_of(preference)]
     return made
 
 
@@ -178,7 +218,7 @@ def main():
         if name in captures.BUILDERS:
             problems = test(env, name, args.full, report=lambda line: print(line, flush=True))
         else:
-            problems = [text for value in (SMALLEST, LARGEST)
+            problems = [text for value in values_of(name)
                         for text in test_preference(env, name, value)]
             print(f"{name} {'FAILED' if problems else 'ok'}", flush=True)
         failed += bool(problems)
