@@ -212,6 +212,7 @@ struct wsx_packet {
     bool end_told; /* and said whether a FIN is behind them; there is no RST */
     bool columns;  /* the Info column is ours */
     wmem_list_t *tvbs; /* first pass: data sources that we were called with */
+    wmem_list_t *tunnelled; /* first pass: bytes that we were called with, of a session not known then */
 };
 
 void wsx_state_register(void);

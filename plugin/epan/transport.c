@@ -158,6 +158,15 @@ static void note_taken(packet_info *pinfo, tvbuff_t *tvb) {
     wmem_list_append(packet->tvbs, tvb_get_ds_tvb(tvb));
 }
 
+/* First pass: we were called with it and know of no session. Inside an HTTP tunnel, HTTP and TLS see the
+ * port of the tunnel's end in place of the proxy's: see feed_tunnelled. */
+static void note_tunnelled(packet_info *pinfo, tvbuff_t *tvb) {
+    struct wsx_packet *packet = wsx_state_packet(pinfo);
+    if (!packet->tunnelled)
+        packet->tunnelled = wmem_list_new(pinfo->pool);
+    wmem_list_append(packet->tunnelled, tvb);
+}
+
 static int dissect_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
         return call_dissector_only(builtin, tvb, pinfo, tree, data);
@@ -169,7 +178,11 @@ static int dissect_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, 
         note_taken(pinfo, tvb);
         wsx_upgrade_scan(pinfo);
         session = wsx_state_find(pinfo);
-        if (session && !session->opened)
+        if (!session) {
+            note_tunnelled(pinfo, tvb);
+            return (int)tvb_captured_length(tvb);
+        }
+        if (!session->opened)
             session = NULL;
     }
     return run(tvb, pinfo, tree, session, NULL);
@@ -530,6 +543,32 @@ static struct wsx_session *watch_unknown(packet_info *pinfo) {
     return session;
 }
 
+/* What note_tunnelled has: the packet has its own ports again, and so its session. */
+static void feed_tunnelled(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
+                           struct wsx_session *session) {
+    struct wsx_packet *packet = wsx_state_packet_peek(pinfo);
+    if (!packet || !packet->tunnelled || !session->core || session->cause ||
+        !session->encrypted || session->http != WSX_HTTP_1)
+        return;
+    enum wsx_direction direction = wsx_state_direction(session, pinfo);
+    for (wmem_list_frame_t *at = wmem_list_head(packet->tunnelled); at;
+         at = wmem_list_frame_next(at)) {
+        tvbuff_t *piece = wmem_list_frame_data(at);
+        unsigned length = tvb_captured_length(piece);
+        if (!length)
+            continue;
+        const uint8_t *bytes = tvb_get_ptr(piece, 0, (int)length);
+        if (session->early) {
+            wsx_state_early(pinfo, session, direction, 0, bytes, length, length);
+            continue;
+        }
+        struct wsx_call *call =
+            wsx_state_feed(pinfo, session, NULL, bytes, length, tvb_reported_length(piece),
+                           direction, wsx_state_stream_offset(session, direction), 0);
+        wsx_show_call(call, tvb, pinfo, tree);
+    }
+}
+
 static void settle(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
                    struct wsx_session *session) {
     struct wsx_call *call;
@@ -557,8 +596,10 @@ static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
             watch_tcp(tvb, pinfo, tree, wsx_state_packet_peek(pinfo));
         session = session ? session : of_packet;
     }
-    if (session && session->encrypted && has_layer(pinfo, proto_tls))
+    if (session && session->encrypted && has_layer(pinfo, proto_tls)) {
         wsx_upgrade_rest(pinfo, session);
+        feed_tunnelled(tvb, pinfo, tree, session);
+    }
     settle(tvb, pinfo, tree, session);
 }
 
