@@ -59,6 +59,7 @@ struct wsx_app_protocol {
     /* Spares looking: a message that begins with '{' is none of the protocol's without a member of
      * this name (at any depth), unless the URI has this part in it. May be NULL: always asked. */
     const char *member, *uri_part;
+    bool no_object; /* the same: none that begins with '{' is the protocol's */
     enum wsx_mode mode;
     /* Registers protocol, fields, expert items and the dissector. */
     void (*register_protocol)(void);

@@ -233,6 +233,7 @@ const struct wsx_app_protocol wsx_engineio_app = {
     .name = "Engine.IO",
     .dissector = "wsx_engineio",
     .sniff = sniff_engineio,
+    .no_object = true,
     .mode = WSX_MODE_MESSAGE,
     .register_protocol = register_protocol,
 };
@@ -248,6 +249,7 @@ const struct wsx_app_protocol wsx_socketio_app = {
     .name = "Socket.IO",
     .dissector = "wsx_socketio",
     .sniff = sniff_socketio,
+    .no_object = true,
     .mode = WSX_MODE_MESSAGE,
     .register_protocol = register_upper,
 };

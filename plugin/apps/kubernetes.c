@@ -333,6 +333,7 @@ const struct wsx_app_protocol wsx_kubernetes_app = {
     .dissector = "wsx_kubernetes",
     .tokens = tokens,
     .sniff = sniff,
+    .no_object = true,
     .mode = WSX_MODE_MESSAGE,
     .register_protocol = register_protocol,
 };

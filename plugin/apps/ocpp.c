@@ -238,6 +238,7 @@ const struct wsx_app_protocol wsx_ocpp_app = {
     .dissector = "wsx_ocpp",
     .tokens = tokens,
     .sniff = sniff,
+    .no_object = true,
     .mode = WSX_MODE_MESSAGE,
     .register_protocol = register_protocol,
 };

@@ -494,6 +494,7 @@ const struct wsx_app_protocol wsx_stomp_app = {
     .dissector = "wsx_stomp",
     .tokens = (const char *const[]){"v10.stomp", "v11.stomp", "v12.stomp", "stomp", NULL},
     .sniff = sniff,
+    .no_object = true,
     .mode = WSX_MODE_STREAM,
     .register_protocol = register_protocol,
 };

@@ -551,6 +551,7 @@ const struct wsx_app_protocol wsx_wamp_app = {
     .dissector = "wsx_wamp",
     .tokens = tokens,
     .sniff = sniff,
+    .no_object = true,
     .mode = WSX_MODE_MESSAGE,
     .register_protocol = register_protocol,
 };

@@ -371,45 +371,60 @@ static struct wsx_choice choice_by_token(const char *token) {
 
 /* By the first byte of wsx_app_protocol.member: a bit for each of wsx_apps. */
 static uint32_t apps_by_byte[256];
+static size_t member_length[32]; /* of each of wsx_apps */
+/* A bit for each of wsx_apps: with `sniff`; of those the ones that a message beginning with '{' may be
+ * of; of those the ones with no member to look for, and with a part of the URI to look for. */
+static uint32_t apps_sniffing, apps_of_objects, apps_always_asked, apps_by_uri;
+
+/* The number of a mask's lowest bit. */
+static int lowest(uint32_t mask) { return g_bit_nth_lsf(mask, -1); }
+
+/* Of the candidates those whose member's name begins here and ends before a quotation mark. */
+static uint32_t apps_named_at(uint32_t candidates, const uint8_t *at, const uint8_t *end) {
+    uint32_t named = 0;
+    for (; candidates; candidates &= candidates - 1) {
+        int i = lowest(candidates);
+        if (member_length[i] < (size_t)(end - at) && at[member_length[i]] == '"' &&
+            memcmp(at, wsx_apps[i]->member, member_length[i]) == 0)
+            named |= UINT32_C(1) << i;
+    }
+    return named;
+}
 
 /* A bit for each of wsx_apps that a message beginning with '{' names the member of: what stands
  * between two quotation marks. An escape may hide any name. */
 static uint32_t named_apps(const uint8_t *bytes, size_t length) {
     const uint8_t *at = bytes, *end = bytes + length;
     uint32_t named = 0;
-    while (at < end) {
-        uint8_t byte = *at++;
-        if ((byte != '"' && byte != '\\') || at == end)
-            continue;
-        if (byte == '\\' && *at == 'u')
+    while ((at = memchr(at, '\\', (size_t)(end - at))) != NULL && ++at < end)
+        if (*at == 'u')
             return UINT32_MAX;
-        uint32_t candidates = byte == '"' ? apps_by_byte[*at] : 0;
-        for (unsigned i = 0; candidates >> i; i++) {
-            size_t name = candidates >> i & 1 ? strlen(wsx_apps[i]->member) : 0;
-            if (name && name < (size_t)(end - at) && at[name] == '"' &&
-                memcmp(at, wsx_apps[i]->member, name) == 0)
-                named |= UINT32_C(1) << i;
-        }
-    }
+    at = bytes;
+    while ((at = memchr(at, '"', (size_t)(end - at))) != NULL && ++at < end)
+        if (apps_by_byte[*at])
+            named |= apps_named_at(apps_by_byte[*at], at, end);
     return named;
 }
 
-/* Whether to ask an application protocol about such a message, see wsx_app_protocol.member. */
-static bool is_asked(unsigned app, uint32_t named, const struct wsx_session *session) {
-    const struct wsx_app_protocol *protocol = wsx_apps[app];
-    return protocol->sniff &&
-           (!protocol->member || (named & UINT32_C(1) << app) ||
-            (protocol->uri_part && session->uri && strstr(session->uri, protocol->uri_part)));
+/* Those to ask about a message that begins with '{', see wsx_app_protocol.member. */
+static uint32_t asked_of_object(const struct wsx_session *session, const uint8_t *bytes,
+                                size_t length) {
+    uint32_t asked = apps_always_asked | (named_apps(bytes, length) & apps_of_objects);
+    for (uint32_t rest = session->uri ? apps_by_uri : 0; rest; rest &= rest - 1)
+        if (strstr(session->uri, wsx_apps[lowest(rest)]->uri_part))
+            asked |= rest & ~(rest - 1);
+    return asked;
 }
 
 static struct wsx_choice choice_by_bytes(const struct wsx_item *item, const uint8_t *bytes,
                                          size_t length) {
     bool text = item->message->text, object = length && bytes[0] == '{';
-    uint32_t named = object ? named_apps(bytes, length) : UINT32_MAX;
-    for (unsigned i = 0; wsx_apps[i]; i++)
-        if (is_asked(i, named, item->session) &&
-            wsx_apps[i]->sniff(item->session, bytes, length, text, item->direction))
-            return choice_by_name(wsx_apps[i]->dissector);
+    uint32_t asked = object ? asked_of_object(item->session, bytes, length) : apps_sniffing;
+    for (; asked; asked &= asked - 1) {
+        const struct wsx_app_protocol *app = wsx_apps[lowest(asked)];
+        if (app->sniff(item->session, bytes, length, text, item->direction))
+            return choice_by_name(app->dissector);
+    }
     if (object) /* none of those below begins so */
         return (struct wsx_choice){0};
     for (size_t i = 0; i < array_length(sniffers); i++)
@@ -598,13 +613,31 @@ static void offer_all(void) {
     g_hash_table_destroy(offered);
 }
 
+static void note_app(unsigned number) {
+    const struct wsx_app_protocol *app = wsx_apps[number];
+    uint32_t bit = UINT32_C(1) << number;
+    if (!app->sniff)
+        return;
+    apps_sniffing |= bit;
+    if (app->no_object)
+        return;
+    apps_of_objects |= bit;
+    if (!app->member) {
+        apps_always_asked |= bit;
+        return;
+    }
+    member_length[number] = strlen(app->member);
+    apps_by_byte[(uint8_t)app->member[0]] |= bit;
+    if (app->uri_part)
+        apps_by_uri |= bit;
+}
+
 void wsx_payload_handoff(void) {
     by_protocol = find_dissector_table("ws.protocol");
     by_port = find_dissector_table("ws.port");
     heuristics = find_heur_dissector_list("ws");
     for (unsigned i = 0; wsx_apps[i]; i++)
-        if (wsx_apps[i]->member)
-            apps_by_byte[(uint8_t)wsx_apps[i]->member[0]] |= UINT32_C(1) << i;
+        note_app(i);
     lines_handle = find_dissector("data-text-lines");
     sip_handle = find_dissector("sip");
     offer_all();
