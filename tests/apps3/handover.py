@@ -60,7 +60,7 @@ TOKENS = {
     "BLIP_3+CBMobile_2": ("blip", 2, b"\x01\x00\x02a\0{}\0\0\0\0", {"blip.messagenum": "1", "blip.props": "a"}),
     "json": ("json", 1, b'{"a":17}', {"json.key": "a", "json.value.number": "17"}),
     "cbor": ("cbor", 2, b"\xa1\x61a\x11", {"cbor.type.textstring": "a", "cbor.type.uint": "17"}),
-    "msgpack": ("msgpack", 2, b"\x81\xa1a\x11", {"msgpack.integer.u8": "17"}),
+    "msgpack": ("msgpack", 2, b"\xa3abc", {"msgpack.string": "abc,abc"}),
     "protobuf": ("protobuf", 2, b"\x08\x96\x01", {"protobuf.field.number": "1", "protobuf.field.value.uint32": "150"}),
     "xml": ("xml", 1, b"<a><b>c</b></a>", {"xml.cdata": "c", "xml.tag": "<a>,<b>"}),
     "SPDY/3.1+portforward.k8s.io": ("spdy", 2, SPDY_PING, {"spdy.type": "6", "spdy.ping_id": "9"}),
