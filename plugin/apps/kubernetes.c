@@ -268,10 +268,29 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
     return length;
 }
 
-/* Without a token: by the API's own paths. */
+/* The two messages that nothing else sends: a terminal's size, and the Status that ends a command.
+ */
+static bool tells(const uint8_t *bytes, size_t length) {
+    static const char *const names[] = {"Width", "Height", "metadata", "status"};
+    struct wsx_value document, values[4];
+    uint64_t number;
+    size_t bad;
+    if (length < 2 || (bytes[0] != CHANNEL_ERROR && bytes[0] != CHANNEL_RESIZE) ||
+        bytes[1] != '{' || !wsx_value_read(WSX_JSON, bytes + 1, length - 1, &document, &bad))
+        return false;
+    wsx_value_members(&document, names, values, array_length(names));
+    if (bytes[0] == CHANNEL_RESIZE)
+        return wsx_value_unsigned(&values[0], &number) && wsx_value_unsigned(&values[1], &number);
+    return values[2].type == WSX_OBJECT &&
+           (wsx_value_is(&values[3], "Success") || wsx_value_is(&values[3], "Failure"));
+}
+
+/* Without a token: by the API's own paths, or by a message that tells. */
 static bool sniff(const struct wsx_session *session, const uint8_t *bytes, size_t length,
                   bool text, enum wsx_direction direction _U_) {
     const char *uri = session->uri;
+    if (!text && tells(bytes, length))
+        return true;
     return uri && !text && strstr(uri, "/api/v1/namespaces/") && strstr(uri, "/pods/") &&
            (strstr(uri, "/exec") || strstr(uri, "/attach") || strstr(uri, "/portforward")) &&
            (!length || bytes[0] <= CHANNEL_RESIZE || bytes[0] == CHANNEL_CLOSE);

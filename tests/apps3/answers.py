@@ -7,6 +7,7 @@ tests(env) gives (name, callable); a callable returns the texts of what is wrong
   apps3:types:NAME        kinds of messages that no recording has
   apps3:once:NAME         what the common fields wsx.app.type, .name and .id say is shown once in the tree of each
                           unit: by them, or by the protocol's own fields, and then they are hidden
+  apps3:kubernetes:NAME   without a handshake: known by a terminal's size or a Status, by nothing else
   apps3:srt:NAME          `-z websocket,srt`: a row for each protocol, kind and name of request, with as
                           many answers as the JSON Lines tell
   apps3:srt_many_names    names that a peer makes up do not fill the table
@@ -108,6 +109,33 @@ def rare_types(env, name):
         if apps.fields(env, capture, ["frame.number"], ["-2", "-Y", mark]):
             problems.append(f"there is {mark}")
     return problems
+
+
+STATUS = b'\x03{"metadata":{},"status":"Success"}'
+# Without a handshake: what is sent (side, bytes), and from which message on it is Kubernetes; None: never
+KUBERNETES = {
+    "resize": ([(1, b"\x01$ "), (0, b'\x04{"Width":80,"Height":24}'), (1, b"\x01x")], 1),
+    "status": ([(1, b"\x01out"), (1, b"\x02err"), (1, STATUS)], 2),
+    "bytes": ([(1, b"\x01out"), (0, b"\x00in"), (1, b"\x03{}"), (0, b'\x04{"Width":80}'), (1, b'\x03{"status":"Success"}'),
+               (1, STATUS[:-1])], None),
+}
+
+
+def kubernetes(env, name):
+    """Its bytes tell nothing, but two kinds of message do."""
+    sent, known = KUBERNETES[name]
+    talk = apps.Talk()
+    handshake = len(talk.made.packets)
+    talk.send(0, b"\0first").send(1, b"\1first")  # a second frame of a direction shows that these were frames
+    for side, message in sent:
+        talk.send(side, message)
+    del talk.made.packets[:handshake]
+    items = jsonlines.run(env, talk.save(env), ["-d", "tcp.port==80,websocket"])
+    seen = sorted((item["packet"], item["dir"], item["index"], item.get("app", {}).get("protocol")) for item in items
+                  if item["kind"] == "binary")
+    told = [protocol for _, _, index, protocol in seen if index > 1]
+    wanted = [None if known is None or number < known else "Kubernetes" for number in range(len(sent))]
+    return [] if told == wanted else [f"{seen}, expected {wanted}"]
 
 
 def visible(element):
@@ -240,6 +268,8 @@ def tests(env, quick=False):
         yield f"apps3:srt:{name}", lambda name=name: srt_recorded(env, name)
     for name in ONCE[:2] if quick else ONCE:
         yield f"apps3:once:{name}", lambda name=name: once(env, name)
+    for name in KUBERNETES:
+        yield f"apps3:kubernetes:{name}", lambda name=name: kubernetes(env, name)
     for name in RARE_TYPES:
         yield f"apps3:types:{name}", lambda name=name: rare_types(env, name)
     yield "apps3:srt_many_names", lambda: srt_many_names(env)
