@@ -18,31 +18,51 @@
 enum keeping {
     KEEP_JOINED, /* lines of one name joined by ", " */
     KEEP_FIRST,  /* pseudo headers, which HTTP/2 doesn't allow twice */
+    KEEP_NOT,
 };
 
-#define HEADER(name, keeping, member)                                                               \
-    {name, sizeof(name) - 1, keeping, offsetof(struct wsx_head, member)}
-static const struct {
+/* What is noted of it. */
+enum noting {
+    NOTE_NOTHING,
+    NOTE_KEY,
+    NOTE_ACCEPT,
+    NOTE_PROTOCOL,
+    NOTE_UPGRADE,
+    NOTE_CONNECTION,
+    NOTE_COOKIE,
+    NOTE_AUTHORIZATION,
+    NOTE_METHOD,
+    NOTE_STATUS,
+};
+
+#define HEADER(name, keeping, member, noting)                                                       \
+    {name, sizeof(name) - 1, keeping, offsetof(struct wsx_head, member), noting}
+#define HEADER_NOT_KEPT(name, noting) {name, sizeof(name) - 1, KEEP_NOT, 0, noting}
+static const struct header {
     const char *name;
     size_t length; /* of name */
     enum keeping keeping;
-    size_t offset; /* of a char * in struct wsx_head */
-} kept_headers[] = {
-    HEADER(":method", KEEP_FIRST, method),
-    HEADER(":path", KEEP_FIRST, target),
-    HEADER(":scheme", KEEP_FIRST, scheme),
-    HEADER(":protocol", KEEP_FIRST, protocol_pseudo),
-    HEADER(":authority", KEEP_FIRST, host),
-    HEADER("host", KEEP_JOINED, host),
-    HEADER("origin", KEEP_JOINED, origin),
-    HEADER("user-agent", KEEP_JOINED, user_agent),
-    HEADER("sec-websocket-key", KEEP_JOINED, key),
-    HEADER("sec-websocket-accept", KEEP_JOINED, accept),
-    HEADER("sec-websocket-version", KEEP_JOINED, version),
-    HEADER("sec-websocket-protocol", KEEP_JOINED, protocol),
-    HEADER("sec-websocket-extensions", KEEP_JOINED, extensions),
-    HEADER("upgrade", KEEP_JOINED, upgrade),
-    HEADER("connection", KEEP_JOINED, connection),
+    size_t offset; /* of a char * in struct wsx_head; nothing with KEEP_NOT */
+    enum noting noting;
+} known_headers[] = {
+    HEADER(":method", KEEP_FIRST, method, NOTE_METHOD),
+    HEADER(":path", KEEP_FIRST, target, NOTE_NOTHING),
+    HEADER(":scheme", KEEP_FIRST, scheme, NOTE_NOTHING),
+    HEADER(":protocol", KEEP_FIRST, protocol_pseudo, NOTE_NOTHING),
+    HEADER(":authority", KEEP_FIRST, host, NOTE_NOTHING),
+    HEADER_NOT_KEPT(":status", NOTE_STATUS),
+    HEADER("host", KEEP_JOINED, host, NOTE_NOTHING),
+    HEADER("origin", KEEP_JOINED, origin, NOTE_NOTHING),
+    HEADER("user-agent", KEEP_JOINED, user_agent, NOTE_NOTHING),
+    HEADER("sec-websocket-key", KEEP_JOINED, key, NOTE_KEY),
+    HEADER("sec-websocket-accept", KEEP_JOINED, accept, NOTE_ACCEPT),
+    HEADER("sec-websocket-version", KEEP_JOINED, version, NOTE_NOTHING),
+    HEADER("sec-websocket-protocol", KEEP_JOINED, protocol, NOTE_PROTOCOL),
+    HEADER("sec-websocket-extensions", KEEP_JOINED, extensions, NOTE_NOTHING),
+    HEADER("upgrade", KEEP_JOINED, upgrade, NOTE_UPGRADE),
+    HEADER("connection", KEEP_JOINED, connection, NOTE_CONNECTION),
+    HEADER_NOT_KEPT("cookie", NOTE_COOKIE),
+    HEADER_NOT_KEPT("authorization", NOTE_AUTHORIZATION),
 };
 
 static char **slot_at(struct wsx_head *head, size_t offset) {
@@ -50,8 +70,10 @@ static char **slot_at(struct wsx_head *head, size_t offset) {
 }
 
 void wsx_head_clear(struct wsx_head *head) {
-    for (size_t i = 0; i < G_N_ELEMENTS(kept_headers); i++) {
-        char **slot = slot_at(head, kept_headers[i].offset);
+    for (size_t i = 0; i < G_N_ELEMENTS(known_headers); i++) {
+        if (known_headers[i].keeping == KEEP_NOT)
+            continue;
+        char **slot = slot_at(head, known_headers[i].offset);
         g_free(*slot); /* Host and :authority share one; the second finds NULL */
         *slot = NULL;
     }
@@ -125,50 +147,69 @@ static unsigned read_status(struct wsx_slice text) {
     return status >= 100 ? status : 0;
 }
 
-/* What a header tells beyond its value. Most headers are passed over by their length. */
-static void note_header(struct wsx_head *head, struct wsx_slice name, struct wsx_slice value) {
-#define IS(word) (name.length == sizeof(word) - 1 && wsx_slice_is_nocase(name, word))
-    if (IS("sec-websocket-key"))
+/* What a header tells beyond its value. */
+static void note_header(struct wsx_head *head, enum noting noting, struct wsx_slice value) {
+    switch (noting) {
+    case NOTE_KEY:
         head->key_lines++;
-    else if (IS("sec-websocket-accept"))
+        break;
+    case NOTE_ACCEPT:
         head->accept_lines++;
-    else if (IS("sec-websocket-protocol"))
+        break;
+    case NOTE_PROTOCOL:
         head->protocol_lines++;
-    else if (IS("upgrade"))
+        break;
+    case NOTE_UPGRADE:
         head->upgrade_websocket |= lists(value, "websocket");
-    else if (IS("connection"))
+        break;
+    case NOTE_CONNECTION:
         head->connection_upgrade |= lists(value, "upgrade");
-    else if (IS("cookie"))
+        break;
+    case NOTE_COOKIE:
         head->has_cookie = true;
-    else if (IS("authorization"))
+        break;
+    case NOTE_AUTHORIZATION:
         head->has_authorization = true;
-    else if (IS(":method"))
+        break;
+    case NOTE_METHOD:
         head->request = true;
-    else if (IS(":status"))
+        break;
+    case NOTE_STATUS:
         head->status = read_status(value);
-#undef IS
+        break;
+    case NOTE_NOTHING:
+        break;
+    }
+}
+
+/* Most headers are passed over by their length. */
+static const struct header *header_of(struct wsx_slice name) {
+    for (size_t i = 0; i < G_N_ELEMENTS(known_headers); i++)
+        if (name.length == known_headers[i].length &&
+            wsx_slice_is_nocase(name, known_headers[i].name))
+            return &known_headers[i];
+    return NULL;
 }
 
 void wsx_head_add(struct wsx_head *head, const char *name, size_t name_length, const char *value,
                   size_t value_length) {
     struct wsx_slice called = wsx_trim((struct wsx_slice){name, name_length});
     struct wsx_slice trimmed = wsx_trim((struct wsx_slice){value, value_length});
-    note_header(head, called, trimmed);
-    for (size_t i = 0; i < G_N_ELEMENTS(kept_headers); i++) {
-        if (called.length != kept_headers[i].length ||
-            !wsx_slice_is_nocase(called, kept_headers[i].name))
-            continue;
-        char **slot = slot_at(head, kept_headers[i].offset);
-        bool first_only =
-            kept_headers[i].keeping == KEEP_FIRST ||
-            /* Under HTTP/2 a Host beside :authority says the same again. */
-            (head->http != WSX_HTTP_1 && kept_headers[i].offset == offsetof(struct wsx_head, host));
-        if (*slot && first_only)
-            return;
-        size_t max = kept_headers[i].keeping == KEEP_FIRST ? WSX_FIRST_MAX : WSX_VALUE_MAX;
-        head->values_cut |= append_value(slot, trimmed, max);
+    const struct header *header = header_of(called);
+    if (!header)
         return;
-    }
+    note_header(head, header->noting, trimmed);
+    if (header->keeping == KEEP_NOT)
+        return;
+    char **slot = slot_at(head, header->offset);
+    bool first_only =
+        header->keeping == KEEP_FIRST ||
+        /* Under HTTP/2 a Host beside :authority says the same again. */
+        (head->http != WSX_HTTP_1 && header->offset == offsetof(struct wsx_head, host));
+    if (*slot && first_only)
+        return;
+    size_t max = header->keeping == KEEP_FIRST ? WSX_FIRST_MAX : WSX_VALUE_MAX;
+    head->values_cut |= append_value(slot, trimmed, max);
 }
 
 /* Takes the line at *position, without its end. False when it isn't ended: then the line is what

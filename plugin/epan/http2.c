@@ -268,8 +268,7 @@ static void hint(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
     }
 }
 
-void wsx_http2_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
-    bool http2 = has_layer(pinfo, proto_http2);
+void wsx_http2_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, bool http2) {
     if (wsx_state_first_pass(pinfo))
         wsx_state_carrier_look(pinfo, http2 || has_layer(pinfo, proto_tls));
     if (WSX_HTTP3_IS_DISSECTED && (wsx_over_http2 || WSX_STREAMS_ARE_CALLED) &&

@@ -35,6 +35,9 @@ bool wsx_store_any_carried;
 /* Of one finding, with what hangs on its record. */
 #define WSX_FINDING_OVERHEAD 160u
 
+/* Most packets have a frame or two; a large table for each would leave the processor's caches cold. */
+#define WSX_ITEMS_AT_FIRST 4u
+
 struct wsx_early {
     struct wsx_early *next;
     enum wsx_direction direction;
@@ -86,7 +89,7 @@ static void state_init(void) {
     sessions = g_ptr_array_new();
     by_handshake = wmem_map_new(wmem_file_scope(), g_direct_hash, g_direct_equal);
     by_addresses = wmem_map_new(wmem_file_scope(), wmem_str_hash, g_str_equal);
-    keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    keys = g_hash_table_new(g_str_hash, g_str_equal); /* keys of the sessions' own heads */
     unsettled = g_ptr_array_new();
     findings_bytes = 0;
     wsx_records_init();
@@ -109,6 +112,7 @@ static void handshake_free(void *key _U_, void *list, void *data _U_) {
 }
 
 static void state_cleanup(void) {
+    g_hash_table_destroy(keys);
     for (guint i = 0; i < sessions->len; i++) {
         struct wsx_session *session = g_ptr_array_index(sessions, i);
         wsx_connection_free(session->core);
@@ -120,7 +124,6 @@ static void state_cleanup(void) {
     wmem_map_foreach(by_handshake, handshake_free, NULL);
     g_ptr_array_free(sessions, TRUE);
     g_ptr_array_free(unsettled, TRUE);
-    g_hash_table_destroy(keys);
     sessions = NULL;
     keys = NULL;
     wsx_records_cleanup();
@@ -179,7 +182,7 @@ struct wsx_packet *wsx_state_packet(packet_info *pinfo) {
     if (!packet) {
         packet = wmem_new0(pinfo->pool, struct wsx_packet);
         packet->cursor = UINT32_MAX;
-        packet->items = wmem_array_new(pinfo->pool, sizeof(struct wsx_item));
+        packet->items = wmem_array_sized_new(pinfo->pool, sizeof(struct wsx_item), WSX_ITEMS_AT_FIRST);
         p_add_proto_data(pinfo->pool, pinfo, wsx_proto, 0x777378, packet);
     }
     return packet;
@@ -458,12 +461,12 @@ static void put_stream(struct wsx_session *session, enum wsx_http_version http,
 /* A key is for one connection. Not counted: a repeated request on the same transport connection,
  * and one whose earlier request still waits (a proxy passes it on). */
 static void judge_key_reuse(struct wsx_session *session, struct wsx_collecting *collecting) {
-    const char *key = session->request.key;
+    char *key = session->request.key;
     if (!key || !*key || session->http != WSX_HTTP_1)
         return;
     struct wsx_session *earlier = g_hash_table_lookup(keys, key);
     if (!earlier) {
-        g_hash_table_insert(keys, g_strdup(key), session);
+        g_hash_table_insert(keys, key, session);
         return;
     }
     bool waits = !earlier->response_packet && !earlier->cause;

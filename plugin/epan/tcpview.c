@@ -29,16 +29,13 @@ static const uint8_t *packet_bytes(packet_info *pinfo, unsigned *length) {
  * is none. */
 static unsigned next_header(const packet_info *pinfo, const uint8_t *bytes, unsigned length,
                             unsigned at) {
-    uint32_t ports = (pinfo->srcport & 0xFFFF) << 16 | (pinfo->destport & 0xFFFF);
+    uint32_t ports = GUINT32_TO_BE((pinfo->srcport & 0xFFFF) << 16 | (pinfo->destport & 0xFFFF));
     unsigned end = length < TCP_HEADER_MIN ? 0 : MIN(length - TCP_HEADER_MIN + 1, LOOK_MAX);
-    while (at < end) {
-        const uint8_t *found = memchr(bytes + at, (int)(ports >> 24), end - at);
-        if (!found)
-            break;
-        at = (unsigned)(found - bytes);
-        if (word(found) == ports && found[12] >> 4 >= 5)
+    for (; at < end; at++) {
+        uint32_t here;
+        memcpy(&here, bytes + at, sizeof here);
+        if (here == ports && bytes[at + 12] >> 4 >= 5)
             return at;
-        at++;
     }
     return length;
 }

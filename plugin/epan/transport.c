@@ -46,6 +46,23 @@ static bool has_layer(const packet_info *pinfo, int proto) {
     return false;
 }
 
+/* What is asked of every packet, in one walk. */
+struct layers {
+    bool http, http2, tls;
+};
+
+static struct layers layers_of(const packet_info *pinfo) {
+    struct layers layers = {false, false, false};
+    for (wmem_list_frame_t *layer = wmem_list_tail(pinfo->layers); layer;
+         layer = wmem_list_frame_prev(layer)) {
+        int proto = GPOINTER_TO_INT(wmem_list_frame_data(layer));
+        layers.http |= proto == proto_http;
+        layers.http2 |= proto == proto_http2;
+        layers.tls |= proto == proto_tls;
+    }
+    return layers;
+}
+
 /* HTTP directly on TCP, or in an HTTP tunnel on TCP: the WebSocket's bytes are TCP's. */
 static bool http_on_tcp(const packet_info *pinfo) {
     wmem_list_frame_t *layer = wmem_list_tail(pinfo->layers);
@@ -576,9 +593,10 @@ static void settle(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
         wsx_show_call(call, tvb, pinfo, tree);
 }
 
-static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
+static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
+                         const struct layers *layers) {
     struct wsx_session *session = NULL;
-    if (has_layer(pinfo, proto_http))
+    if (layers->http)
         wsx_upgrade_scan(pinfo);
     else if (pinfo->ptype == PT_TCP && pinfo->fd->pkt_len >= REQUEST_MIN && tcp_is_below(pinfo))
         wsx_upgrade_held_back(pinfo);
@@ -587,7 +605,7 @@ static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
         begin_direct(pinfo, session = g_ptr_array_index(handshakes, i));
     if (pinfo->ptype == PT_TCP && tcp_entry && tcp_entry->enabled)
         session = session ? session : watch_unknown(pinfo);
-    if (!session && tls_entry && tls_entry->enabled && has_layer(pinfo, proto_tls))
+    if (!session && tls_entry && tls_entry->enabled && layers->tls)
         session = watch_unknown_records(pinfo);
     if (!wsx_sessions_open && !session && !wsx_state_has_unsettled(NULL))
         return;
@@ -596,7 +614,7 @@ static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
             watch_tcp(tvb, pinfo, tree, wsx_state_packet_peek(pinfo));
         session = session ? session : of_packet;
     }
-    if (session && session->encrypted && has_layer(pinfo, proto_tls)) {
+    if (session && session->encrypted && layers->tls) {
         wsx_upgrade_rest(pinfo, session);
         feed_tunnelled(tvb, pinfo, tree, session);
     }
@@ -607,9 +625,10 @@ static int dissect_end(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
     if (!wsx_enhanced)
         return 0;
     wsx_state_enter(pinfo);
-    wsx_http2_walk(tvb, pinfo, tree);
+    const struct layers layers = layers_of(pinfo);
+    wsx_http2_walk(tvb, pinfo, tree, layers.http2);
     if (wsx_state_first_pass(pinfo)) {
-        watch_packet(tvb, pinfo, tree);
+        watch_packet(tvb, pinfo, tree, &layers);
     } else if (wsx_state_session_count()) {
         struct wsx_call *call;
         while ((call = wsx_state_recall_settled(pinfo)) != NULL)
