@@ -51,11 +51,11 @@ static int proto_app, hf_app_type = -1, hf_app_name = -1, hf_app_id = -1, hf_app
 static expert_field ei_app_repeated = EI_INIT, ei_app_ambiguous = EI_INIT,
                     ei_app_unmatched = EI_INIT, ei_app_unanswered = EI_INIT,
                     ei_app_not_drawn = EI_INIT;
-static dissector_handle_t json, json_unseen, msgpack, cbor;
+static dissector_handle_t json, msgpack, cbor;
 /* What JSON can be seen by, beside a visible tree: its own fields, those of what its dissector calls, or
- * raises, for what is no JSON, and lists of protocols. */
-static const char *const json_seen_by[] = {"json", "data-text-lines", "_ws.malformed", "_ws.expert",
-                                           "frame.protocols"};
+ * raises, for what is no JSON, ours for what is too large, and lists of protocols. */
+static const char *const json_seen_by[] = {"json", "data-text-lines", "wsx.app.json_large",
+                                           "_ws.malformed", "_ws.expert", "frame.protocols"};
 static int json_seen_by_ids[array_length(json_seen_by)];
 static int frame_tap;
 
@@ -506,17 +506,10 @@ static bool json_is_seen(proto_tree *tree) {
     return seen;
 }
 
-/* In the place of JSON's dissector, for a tree in which no one looks into JSON. */
-static int dissect_json_unseen(tvbuff_t *tvb, packet_info *pinfo _U_, proto_tree *tree,
-                               void *data _U_) {
-    proto_tree_add_item(tree, dissector_handle_get_protocol_index(json), tvb, 0, -1, ENC_NA);
-    return (int)tvb_captured_length(tvb);
-}
-
 void wsx_app_json(tvbuff_t *tvb, int offset, int length, packet_info *pinfo, proto_tree *tree) {
-    if (tree && json && length > 0 && json_fits(tvb, offset, length, pinfo, tree))
-        call_quietly(json_is_seen(tree) ? json : json_unseen,
-                     tvb_new_subset_length(tvb, offset, length), pinfo, tree);
+    if (tree && json && length > 0 && json_is_seen(tree) &&
+        json_fits(tvb, offset, length, pinfo, tree))
+        call_quietly(json, tvb_new_subset_length(tvb, offset, length), pinfo, tree);
 }
 
 bool wsx_app_call(const char *dissector, tvbuff_t *tvb, int offset, int length, packet_info *pinfo,
@@ -600,9 +593,6 @@ void wsx_apps_register(void) {
 
 static void handoff_json(void) {
     json = find_dissector("json");
-    if (json)
-        json_unseen = create_dissector_handle(dissect_json_unseen,
-                                              dissector_handle_get_protocol_index(json));
     for (size_t i = 0; i < array_length(json_seen_by); i++)
         json_seen_by_ids[i] = proto_registrar_get_id_byname(json_seen_by[i]);
     frame_tap = find_tap_id("frame");

@@ -159,7 +159,8 @@ wmem_allocator_t *wsx_app_scope(void);
 
 /* ---- help with drawing ---- */
 
-/* Hands a part of the message to Wireshark's JSON dissector; only where there is a tree. */
+/* Hands a part of the message to Wireshark's JSON dissector; only where there is a tree in which someone
+ * can see it. */
 void wsx_app_json(tvbuff_t *tvb, int offset, int length, packet_info *pinfo, proto_tree *tree);
 /* The same for a dissector by name ("msgpack", "cbor", "xml", ...); false when this Wireshark has
  * none or it took nothing. Exceptions are shown and do not come back. */
