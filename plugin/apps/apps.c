@@ -51,7 +51,7 @@ static int proto_app, hf_app_type = -1, hf_app_name = -1, hf_app_id = -1, hf_app
 static expert_field ei_app_repeated = EI_INIT, ei_app_ambiguous = EI_INIT,
                     ei_app_unmatched = EI_INIT, ei_app_unanswered = EI_INIT,
                     ei_app_not_drawn = EI_INIT;
-static dissector_handle_t json, msgpack, cbor;
+static dissector_handle_t json, msgpack, cbor, xml, xmpp;
 /* What JSON can be seen by, beside a visible tree: its own fields, those of what its dissector calls, or
  * raises, for what is no JSON, ours for what is too large, and lists of protocols. */
 static const char *const json_seen_by[] = {"json", "data-text-lines", "wsx.app.json_large",
@@ -487,9 +487,55 @@ static bool binary_fits(enum wsx_notation notation, tvbuff_t *tvb, int offset, i
     return false;
 }
 
+/* Wireshark's XML dissector takes two kilobytes of memory for a tag, with a tree or without. */
+#define XML_TAGS_DRAWN 50000u
+/* That of XMPP looks through all elements again and again; servers take stanzas of 64 KiB or so. */
+#define XMPP_TAGS_DRAWN 10000u
+
+/* Every '<' counts as a tag, wherever it stands; how deep they are is read as far as they are well
+ * formed. */
+static bool xml_is_small(const uint8_t *bytes, int length, unsigned most) {
+    unsigned tags = 0, depth = 0;
+    uint8_t quote = 0;
+    bool opens = false, comment = false; /* in a tag that opens an element; in a comment */
+    for (int i = 0; i < length; i++) {
+        uint8_t next = i + 1 < length ? bytes[i + 1] : 0;
+        if (bytes[i] == '<' && ++tags > most)
+            return false;
+        if (comment) {
+            comment = bytes[i] != '>' || bytes[i - 1] != '-' || bytes[i - 2] != '-';
+        } else if (opens && (quote ? bytes[i] == quote : bytes[i] == '"' || bytes[i] == '\'')) {
+            quote = quote ? 0 : bytes[i];
+        } else if (bytes[i] == '<' && !quote) {
+            opens = next != '/' && next != '!' && next != '?';
+            comment = i + 3 < length && memcmp(bytes + i, "<!--", 4) == 0;
+            depth = opens ? depth + 1 : depth - (next == '/' && depth);
+        } else if (bytes[i] == '>' && opens && !quote) {
+            depth -= bytes[i - 1] == '/' && depth;
+            opens = false;
+        }
+        if (depth > WSX_VALUE_DEPTH_MAX)
+            return false;
+    }
+    return true;
+}
+
+static bool xml_fits(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, unsigned most) {
+    int length = (int)tvb_captured_length(tvb);
+    if (xml_is_small(tvb_get_ptr(tvb, 0, length), length, most))
+        return true;
+    proto_tree_add_expert_format(tree, pinfo, &ei_app_not_drawn, tvb, 0, length,
+                                 "XML of more than %u tags, or of tags in more than %u others, "
+                                 "is not drawn",
+                                 most, WSX_VALUE_DEPTH_MAX);
+    return false;
+}
+
 bool wsx_app_can_draw(dissector_handle_t handle, tvbuff_t *tvb, packet_info *pinfo,
                       proto_tree *tree) {
     int length = (int)tvb_captured_length(tvb);
+    if (handle && (handle == xml || handle == xmpp))
+        return xml_fits(tvb, pinfo, tree, handle == xml ? XML_TAGS_DRAWN : XMPP_TAGS_DRAWN);
     if (!handle || !tree)
         return true;
     return handle == json      ? json_fits(tvb, 0, length, pinfo, tree)
@@ -602,6 +648,8 @@ void wsx_apps_handoff(void) {
     handoff_json();
     msgpack = find_dissector("msgpack");
     cbor = find_dissector("cbor");
+    xml = find_dissector("xml");
+    xmpp = find_dissector("xmpp");
     for (unsigned i = 0; wsx_apps[i]; i++)
         if (wsx_apps[i]->handoff)
             wsx_apps[i]->handoff();

@@ -189,7 +189,8 @@ struct wsx_app_message {
 };
 /* For taps: of an item of the packet being dissected. NULL when nobody took it. */
 const struct wsx_app_message *wsx_app_message_of(const struct wsx_item *item, packet_info *pinfo);
-/* False for JSON of more values than Wireshark can show: an item says so instead. */
+/* False for JSON, MessagePack, CBOR and XML of more values than Wireshark can show: an item says so
+ * instead. */
 bool wsx_app_can_draw(dissector_handle_t handle, tvbuff_t *tvb, packet_info *pinfo,
                       proto_tree *tree);
 /* A dissector took the message. */

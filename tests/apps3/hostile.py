@@ -8,6 +8,7 @@ tests(env) gives (name, callable); a callable returns the texts of what is wrong
   apps3:hostile:utf8:PROTOCOL    a text that is no UTF-8: WebSocket's own rule says so, the dissector goes on
   apps3:hostile:large:PROTOCOL   one JSON value of 50 MB
   apps3:hostile:binary:NAME      MessagePack and CBOR of many values, or deep: not drawn, and said so; nearly so many: drawn
+  apps3:hostile:xml:NAME         the same of XML, and of XMPP
   apps3:hostile:open             100,000 requests that are never answered, all of one id
 
 SPDX-License-Identifier: GPL-2.0-or-later
@@ -181,6 +182,43 @@ def binary_test(env, name):
     return problems
 
 
+STANZA = b"<message xmlns='jabber:client'>"
+XML = {
+    "deep": (b"xml", b"<a>" * DEEP + b"</a>" * DEEP, False),
+    "deep_near": (b"xml", b"<a>" * 190 + b"</a>" * 190, True),
+    "many": (b"xml", b"<a>" + b"<b/>" * 1_000_000 + b"</a>", False),
+    "many_near": (b"xml", b"<a>" + b"<b c=\"/>\"/>" * 49_000 + b"</a>", True),
+    "many_in_quotes": (b"xml", b"<a b='" + b"<b/>" * 1_000_000 + b"'/>", False),
+    "not_deep": (b"xml", b"<?xml version='1.0'?><!DOCTYPE a><a>" + b"<!-- <c> --><b d='<'/><e></e>" * 500 + b"</a>", True),
+    "xmpp_deep": (b"xmpp", STANZA + b"<a>" * DEEP + b"</a>" * DEEP + b"</message>", False),
+    "xmpp_many": (b"xmpp", STANZA + b"<b/>" * 1_000_000 + b"</message>", False),
+    "xmpp_near": (b"xmpp", STANZA + b"<b/>" * 9_900 + b"</message>", True),
+}
+
+
+def xml_test(env, name):
+    """With a tree and without one."""
+    token, message, drawn = XML[name]
+    capture, problems = apps.Talk(token).send(0, message, opcode=1).save(env), []
+    shown = "xmpp" if token == b"xmpp" else "xml"
+    for options in (("-2", "-Y", "websocket.message", "-T", "fields", "-e", "wsx.app.not_drawn", "-e", "frame.protocols"), ()):
+        begin = time.monotonic()
+        done = env.tshark(options, capture)
+        took = time.monotonic() - begin
+        if done.rc != 0 or (not drawn and b"bug" in done.stderr.lower()):
+            problems.append(f"tshark ended with {done.rc}: {done.stderr.decode(errors='replace')[-300:]}")
+        if took > SECONDS_MAX:
+            problems.append(f"took {took:.1f} s")
+        row = done.stdout.decode().split("\n")[0].split("\t")
+        if options and ((row[0] == "1") == drawn or (shown in row[-1].split(":")) != drawn):
+            problems.append(f"drawn is to be {drawn}: {row}")
+    items = [item for item in jsonlines.run(env, capture, timeout=120) if item["kind"] == "text"]
+    if not items or jsonlines.body(items[0]) != message:
+        problems.append("the text is not whole")
+    capture.unlink()
+    return problems
+
+
 def open_test(env):
     count = 100_000
     talk = apps.Talk(b"ocpp1.6")
@@ -206,4 +244,6 @@ def tests(env, quick=False):
             yield f"apps3:hostile:large:{protocol}", lambda p=protocol: large_test(env, p)
         for name in BINARY:
             yield f"apps3:hostile:binary:{name}", lambda name=name: binary_test(env, name)
+        for name in XML:
+            yield f"apps3:hostile:xml:{name}", lambda name=name: xml_test(env, name)
         yield "apps3:hostile:open", lambda: open_test(env)
