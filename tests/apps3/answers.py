@@ -34,7 +34,7 @@ ROW = re.compile(r"^ *\d+  (.*?) +(\d+)(?: +[\d.]+){4}$")
 ROWS_MAX = 400
 # Recordings of protocols that wsx reads itself.
 ONCE = [path.stem for path in sorted(SAMPLES.glob("proto_*.pcapng"))
-        if path.stem not in ("proto_mqtt", "proto_sip", "proto_xmpp", "proto_websockify")]
+        if path.stem not in ("proto_mqtt", "proto_sip", "proto_xmpp", "proto_websockify", "proto_vnc")]
 
 
 def expert(env, capture, options=()):

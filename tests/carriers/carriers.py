@@ -35,13 +35,15 @@ PASSED_OVER_OTHERS = 3
 # Nothing but the handshake tells.
 UNKNOWN = {("proto_kubernetes", "midstream"), ("proto_kubernetes", "later"), ("proto_kubernetes_v4", "midstream"),
            ("proto_kubernetes_v4", "later"), ("proto_engineio", "later"), ("proto_mqtt", "later"),
-           ("proto_websockify", "later")}
+           ("proto_websockify", "later"), ("proto_vnc", "later")}
 # Fields of Wireshark's own dissectors, as they come in each direction of a connection.
 FOREIGN = {
     "proto_mqtt": ("mqtt.msgtype", "mqtt.msgid", "mqtt.topic"),
     "proto_sip": ("sip.CSeq", "sip.Status-Code", "sip.msg_body"),
     "proto_xmpp": ("xmpp.message", "xmpp.iq", "xmpp.presence"),
     "proto_websockify": ("vnc.server_proto_ver", "vnc.client_proto_ver"),
+    "proto_vnc": ("vnc.client_proto_ver", "vnc.desktop_name", "vnc.client_message_type", "vnc.server_message_type",
+                  "vnc.width", "vnc.fb_update_encoding_type"),
 }
 
 _lock = threading.Lock()
