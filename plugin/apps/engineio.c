@@ -10,6 +10,7 @@
 #include "engineio.h"
 
 #include "json_value.h"
+#include "writable.h"
 
 enum { TYPE_OPEN, TYPE_CLOSE, TYPE_PING, TYPE_PONG, TYPE_MESSAGE, TYPE_UPGRADE, TYPE_NOOP };
 
@@ -131,7 +132,7 @@ static void dissect_text(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo,
 
 static bool has_type_byte(const struct wsx_app *app, const uint8_t *bytes) {
     const struct wsx_eio_state *state =
-        wsx_app_state((struct wsx_app *)(uintptr_t)app, sizeof *state);
+        wsx_app_state(wsx_writable(app), sizeof *state);
     return bytes[0] == TYPE_MESSAGE && state->version && state->version < 4;
 }
 

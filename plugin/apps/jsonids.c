@@ -12,6 +12,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "json_ids.h"
+#include "writable.h"
 
 #include <string.h>
 
@@ -245,7 +246,7 @@ static bool sniff_cable(const struct wsx_session *session _U_, const uint8_t *by
     struct wsx_value identifier = wsx_value_member(&document, "identifier");
     const char *inner = wsx_value_text(NULL, &identifier, WSX_JSON_ID_MAX);
     bool found = identifier.type == WSX_STRING && g_str_has_prefix(inner, "{\"channel\":\"");
-    wmem_free(NULL, (void *)(uintptr_t)inner);
+    wmem_free(NULL, wsx_writable(inner));
     return found;
 }
 

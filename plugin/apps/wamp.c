@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "json_app.h"
+#include "writable.h"
 
 #include <string.h>
 
@@ -231,7 +232,7 @@ static bool is_true(const struct wsx_value *object, const char *name) {
     struct wsx_value value = wsx_value_member(object, name);
     const char *text = wsx_value_text(NULL, &value, 8);
     bool yes = value.type == WSX_BOOLEAN && strcmp(text, "true") == 0;
-    wmem_free(NULL, (void *)(uintptr_t)text);
+    wmem_free(NULL, wsx_writable(text));
     return yes;
 }
 

@@ -14,6 +14,7 @@
 #include "fields.h"
 #include "info.h"
 #include "store.h"
+#include "writable.h"
 
 #include <epan/exceptions.h>
 #include <epan/show_exception.h>
@@ -153,7 +154,7 @@ static int call(const struct wsx_choice *choice, struct wsx_app *app, tvbuff_t *
     pinfo->desegment_offset = 0;
     pinfo->can_desegment = choice->mode == WSX_MODE_STREAM ? 2 : 0; /* one less below */
     TRY {
-        void *data = choice->app ? (void *)app : (void *)(uintptr_t)choice->about;
+        void *data = choice->app ? (void *)app : wsx_writable(choice->about);
         taken = call_dissector_only(choice->handle, tvb, pinfo, top, data);
     }
     CATCH_NONFATAL_ERRORS {

@@ -11,6 +11,7 @@
 #include "apps/apps.h"
 #include "delivery.h"
 #include "fields.h"
+#include "writable.h"
 
 #include <epan/uat.h>
 
@@ -596,7 +597,7 @@ static void offer(const char *dissector, GHashTable *offered) {
     struct wsx_choice choice = choice_by_name(dissector);
     const char *name =
         choice.handle ? dissector_handle_get_protocol_short_name(choice.handle) : NULL;
-    if (!name || !g_hash_table_add(offered, (gpointer)(uintptr_t)name))
+    if (!name || !g_hash_table_add(offered, wsx_writable(name)))
         return;
     dissector_add_for_decode_as("ws.port", choice.handle);
     dissector_add_for_decode_as("ws.protocol", choice.handle);

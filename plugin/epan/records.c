@@ -10,6 +10,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "store.h"
+#include "writable.h"
 
 #include <stdlib.h>
 
@@ -283,7 +284,7 @@ static void put_answer(struct wsx_record *record, const struct wsx_frame_event *
 /* The parts of a frame know now where it ends. */
 static void end_part(struct wsx_session *session, const struct wsx_frame_event *event,
                      uint32_t packet) {
-    struct wsx_part *part = (struct wsx_part *)(uintptr_t)session->part[event->direction];
+    struct wsx_part *part = wsx_writable(session->part[event->direction]);
     if (part && !event->frame->unfinished)
         part->ends_in = packet;
     session->part[event->direction] = NULL;
@@ -449,7 +450,7 @@ struct wsx_call *wsx_state_feed(packet_info *pinfo, struct wsx_session *session,
 
 /* One that a record can name until its own is known. */
 static struct wsx_session *sessions_any(void) {
-    return (struct wsx_session *)(uintptr_t)wsx_state_session(0);
+    return wsx_writable(wsx_state_session(0));
 }
 
 struct wsx_call *wsx_state_settle(packet_info *pinfo, struct wsx_session *session) {
@@ -671,7 +672,7 @@ void wsx_state_at_eof(void (*visit)(const struct wsx_item *item, packet_info *pi
     /* Items need a packet_info only for its memory and its time. */
     packet_info pinfo = {.pool = wmem_file_scope()};
     for (unsigned i = 0; i < wsx_state_session_count(); i++) {
-        struct wsx_session *session = (struct wsx_session *)(uintptr_t)wsx_state_session(i);
+        struct wsx_session *session = wsx_writable(wsx_state_session(i));
         struct wsx_collecting collecting;
         struct wsx_item item;
         if (session->end_packet && !session->at_eof)

@@ -10,6 +10,7 @@
 #include "fields.h"
 #include "tcpview.h"
 #include "tokens.h"
+#include "writable.h"
 
 #include <epan/wmem_scopes.h>
 #include <stdlib.h>
@@ -234,7 +235,8 @@ static void finding_add(struct wsx_collecting *collecting, wmem_allocator_t *sco
 }
 
 const struct wsx_finding **wsx_finding_next(const struct wsx_finding *finding) {
-    return &((struct wsx_finding *)(uintptr_t)finding)->next;
+    struct wsx_finding *own = wsx_writable(finding);
+    return &own->next;
 }
 
 void wsx_collect_finding(void *context, enum wsx_rule rule, enum wsx_severity severity,
@@ -340,7 +342,8 @@ const struct wsx_session *wsx_state_session(unsigned number) {
 }
 
 void wsx_state_put_delivery(const struct wsx_session *session, struct wsx_delivery *delivery) {
-    ((struct wsx_session *)(uintptr_t)session)->delivery = delivery;
+    struct wsx_session *own = wsx_writable(session);
+    own->delivery = delivery;
 }
 
 enum wsx_direction wsx_state_direction(const struct wsx_session *session,

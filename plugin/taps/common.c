@@ -7,6 +7,7 @@
 #include "taps.h"
 
 #include "epan/info.h"
+#include "writable.h"
 
 /* ---- findings ---- */
 
@@ -35,7 +36,7 @@ void wsx_taps_findings(const struct wsx_packet *packet, packet_info *pinfo, wsx_
 }
 
 char *wsx_taps_shown(const char *text, unsigned characters) {
-    return (char *)(uintptr_t)wsx_preview(NULL, (const uint8_t *)text, strlen(text), characters);
+    return wsx_writable(wsx_preview(NULL, (const uint8_t *)text, strlen(text), characters));
 }
 
 char *wsx_taps_finding_text(const struct wsx_finding *finding) {

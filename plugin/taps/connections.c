@@ -9,6 +9,7 @@
 #include "taps.h"
 
 #include "epan/info.h"
+#include "writable.h"
 
 #include <stdlib.h>
 
@@ -97,7 +98,7 @@ static void put_uint(stat_tap_table *table, unsigned row, enum column column, ui
 /* Takes a string for g_free. */
 static void put_text(stat_tap_table *table, unsigned row, enum column column, char *text) {
     stat_tap_table_item_type *item = cell(table, row, column);
-    g_free((char *)(uintptr_t)item->value.string_value);
+    g_free(wsx_writable(item->value.string_value));
     item->value.string_value = text;
 }
 
@@ -134,7 +135,7 @@ static unsigned row_of(stat_tap_table *table, const struct wsx_session *session)
         row++;
     if (row == table->num_elements)
         row_new(table, session);
-    g_hash_table_insert(row_hints, (void *)(uintptr_t)session, GUINT_TO_POINTER(row + 1));
+    g_hash_table_insert(row_hints, wsx_writable(session), GUINT_TO_POINTER(row + 1));
     return row;
 }
 
@@ -143,7 +144,7 @@ static void free_cell(stat_tap_table *table, unsigned row, unsigned column,
     if (column == COLUMN_STREAM)
         g_free(sums_of(table, row));
     if (kinds[column].type == TABLE_ITEM_STRING)
-        g_free((char *)(uintptr_t)item->value.string_value);
+        g_free(wsx_writable(item->value.string_value));
 }
 
 static void on_reset(stat_tap_table *table) {

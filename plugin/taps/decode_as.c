@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "taps.h"
+#include "writable.h"
 
 #include <epan/decode_as.h>
 
@@ -28,7 +29,7 @@ static void label_protocol(packet_info *pinfo, char *result) {
 
 static void *value_protocol(packet_info *pinfo) {
     const struct wsx_session *session = wsx_taps_session(pinfo);
-    return (void *)(uintptr_t)(session && session->subprotocol ? session->subprotocol : "");
+    return wsx_writable(session && session->subprotocol ? session->subprotocol : "");
 }
 
 void wsx_decode_as_register(void) {

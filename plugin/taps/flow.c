@@ -30,8 +30,8 @@ static void set_ends(struct wsx_sequence_item *arrow, const struct wsx_session *
     const char *client = wmem_strndup(pinfo->pool, session->client, client_length);
     const char *server =
         same ? session->server : wmem_strndup(pinfo->pool, session->server, server_length);
-    uint16_t client_port = (uint16_t)atoi(client_colon + 1);
-    uint16_t server_port = (uint16_t)atoi(server_colon + 1);
+    uint16_t client_port = (uint16_t)strtoul(client_colon + 1, NULL, 10);
+    uint16_t server_port = (uint16_t)strtoul(server_colon + 1, NULL, 10);
     bool from_client = direction == WSX_CLIENT_TO_SERVER;
     address from, to;
     set_address(&from, AT_STRINGZ, (int)strlen(from_client ? client : server) + 1,
