@@ -380,10 +380,12 @@ static struct walk follow(const struct wsx_search *search, uint64_t start) {
         }
         if (expected.masking == WSX_MASKING_UNKNOWN)
             expected.masking = header.masked ? WSX_MASKED : WSX_UNMASKED;
-        walk.bits += is_length(&header) ? 0 : more + start_bits;
         uint32_t tail = tail_of(bytes + size, payload);
-        if (!is_length(&header) &&
-            (!walk.frames || !is_pattern(&header, tail, &previous, last_tail)))
+        bool pattern = walk.frames && is_pattern(&header, tail, &previous, last_tail);
+        /* a payload of equal bytes, masked, repeats itself, also where segments begin */
+        if (!is_length(&header) && !(pattern && header.masked))
+            walk.bits += more + start_bits;
+        if (!is_length(&header) && !pattern)
             walk_count(&walk, &header, bits);
         if (!walk.frames)
             walk.own_bits = walk.bits + weigh_headers(search, &walk);

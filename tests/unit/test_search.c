@@ -114,6 +114,23 @@ static void test_nothing(void) {
     g_assert_cmpuint(wrong, <=, 1);
 }
 
+/* A payload of equal bytes, masked: every 72 bytes of it look like the same Ping, also in segments of a
+ * multiple of that. */
+static void test_repeated(void) {
+    static const uint8_t piece[] = {0x89, 0xC2, 0x35, 0x12};
+    struct wsx_search *search = wsx_search_new(&client);
+    uint8_t bytes[1152];
+    struct wsx_found found;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = piece[i % sizeof piece];
+    for (unsigned segment = 0; segment < 8; segment++) {
+        wsx_search_add(search, segment * sizeof bytes, bytes, sizeof bytes, segment,
+                       segment ? WSX_EVIDENCE_SEGMENT_START : WSX_EVIDENCE_HOLE_END, false);
+        g_assert_false(wsx_search_find(search, &found));
+    }
+    wsx_search_free(search);
+}
+
 #define LONG "a text that is long enough to be believed where it stands, on its own"
 
 /* Behind random bytes stands a real chain: it is found there, and not before. */
@@ -171,6 +188,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/search/order", test_order);
     g_test_add_func("/search/payloads", test_payloads);
     g_test_add_func("/search/nothing", test_nothing);
+    g_test_add_func("/search/repeated", test_repeated);
     g_test_add_func("/search/chains", test_chains);
     g_test_add_func("/search/chain-read", test_chain_read);
     return g_test_run();
