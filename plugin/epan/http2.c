@@ -137,6 +137,25 @@ void wsx_stream_data(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, uint64
         wsx_show_call(call, tvb, pinfo, tree);
 }
 
+void wsx_stream_bytes(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
+                      struct wsx_session *session, enum wsx_direction direction,
+                      const uint8_t *bytes, size_t length, uint64_t missing, bool unknown) {
+    if (unknown || (missing && (!session->core || session->early)))
+        wsx_state_stream_hole(session, direction);
+    if (session->core && !session->early) {
+        uint64_t offset = wsx_state_stream_offset(session, direction) + missing;
+        struct wsx_call *call = wsx_state_feed(pinfo, session, NULL, bytes, length, length,
+                                               direction, offset, offset);
+        wsx_show_call(call, tvb, pinfo, tree);
+        return;
+    }
+    bool waits = !session->core && !session->response_packet && !session->cause;
+    if (waits || session->core)
+        wsx_state_early(pinfo, session, direction, 0, bytes, length, length);
+    if (waits && answer_is_lost(session, direction, bytes, (unsigned)length))
+        wsx_state_open_unanswered(pinfo, session);
+}
+
 /* ---- the tree ---- */
 
 /* One HTTP/2 frame on its way through the tree. */
@@ -273,7 +292,7 @@ void wsx_http2_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, bool ht
         wsx_state_carrier_look(pinfo, http2 || has_layer(pinfo, proto_tls));
     if (WSX_HTTP3_IS_DISSECTED && (wsx_over_http2 || WSX_STREAMS_ARE_CALLED) &&
         wsx_state_first_pass(pinfo) && has_layer(pinfo, proto_quic))
-        wsx_http3_walk(pinfo, wsx_over_http2 ? tree : NULL);
+        wsx_http3_walk(tvb, pinfo, wsx_over_http2 ? tree : NULL);
     if (http2 && wsx_over_http2 && tree && wsx_state_first_pass(pinfo))
         walk_packet(pinfo, tree);
     else if (http2 && !wsx_over_http2 && !WSX_STREAMS_ARE_CALLED)
@@ -380,6 +399,8 @@ static void take(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
 int wsx_http2_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const void *data) {
     const http_upgrade_info_t *info = data;
     uint64_t stream_id;
+    if (info->http_version == 3 && wsx_over_http2) /* http3.c puts its bytes in order itself */
+        return (int)tvb_captured_length(tvb);
     bool found = info->http_version == 2 ? http2_stream_of_call(tvb, &stream_id)
                                          : wsx_http3_stream_of_call(tvb, pinfo, &stream_id);
     struct wsx_session *session = NULL;

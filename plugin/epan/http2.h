@@ -43,12 +43,16 @@ void wsx_stream_headers(packet_info *pinfo, enum wsx_http_version http, uint64_t
                         wmem_array_t *headers, bool encrypted);
 /* Bytes of a stream; first pass. */
 void wsx_stream_data(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, uint64_t stream_id);
+/* The same where they lie in no tvb: `missing` bytes before them are lost; unknown: maybe more. */
+void wsx_stream_bytes(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
+                      struct wsx_session *session, enum wsx_direction direction,
+                      const uint8_t *bytes, size_t length, uint64_t missing, bool unknown);
 
 /* http3.c */
 void wsx_http3_handoff(void);
 void wsx_http3_want(GArray *wanted);
 /* tree NULL: looks only for ends. */
-void wsx_http3_walk(packet_info *pinfo, proto_tree *tree);
+void wsx_http3_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree);
 bool wsx_http3_stream_of_call(tvbuff_t *tvb, packet_info *pinfo, uint64_t *stream_id);
 
 #endif

@@ -18,7 +18,7 @@
 static int proto_quic = -1, proto_http3 = -1;
 
 /* Fields of Wireshark's QUIC and HTTP/3 dissectors. */
-static int id_connection = -1, id_form = -1, id_number = -1, id_type = -1, id_data = -1, id_name = -1, id_value = -1,
+static int id_connection = -1, id_form = -1, id_number = -1, id_type = -1, id_name = -1, id_value = -1,
            id_connect = -1;
 static const struct {
     const char *name;
@@ -28,7 +28,6 @@ static const struct {
     {"quic.header_form", &id_form},
     {"quic.packet_number", &id_number},
     {"http3.frame_type", &id_type},
-    {"http3.data", &id_data},
     {"http3.header.header.name", &id_name},
     {"http3.headers.header.value", &id_value},
     {"http3.settings.extended_connect", &id_connect},
@@ -166,10 +165,13 @@ static void frame_end(struct h3_walk *walk) {
         wsx_state_on_quic(session, walk->connection);
 }
 
-/* Where the packet's run of the stream begins that this piece ends, and the whole of the session's. */
-static void begin_data(packet_info *pinfo, wmem_array_t *pieces, const struct piece *piece) {
+/* Where the packet's run of the stream begins that this piece ends. False: its bytes were there before. */
+static bool begin_data(packet_info *pinfo, wmem_array_t *pieces, const struct piece *piece) {
     struct wsx_session *session = wsx_state_find_stream(pinfo, piece->frame.stream_id);
     uint64_t begin = piece->frame.offset;
+    if (session && wsx_state_quic_is_known(session, wsx_state_stream_direction(session, pinfo),
+                                           begin, piece->frame.length))
+        return false;
     for (unsigned i = wmem_array_get_count(pieces); session && i-- > 0;) {
         const struct wsx_quic_frame *before = &piece_at(pieces, i)->frame;
         if (before->type == WSX_QUIC_STREAM && before->stream_id == piece->frame.stream_id &&
@@ -177,7 +179,8 @@ static void begin_data(packet_info *pinfo, wmem_array_t *pieces, const struct pi
             begin = before->offset;
     }
     if (session)
-        wsx_state_quic_begin(session, wsx_state_stream_direction(session, pinfo), begin);
+        wsx_state_quic_begin(pinfo, session, wsx_state_stream_direction(session, pinfo), begin);
+    return true;
 }
 
 static void frame_begin(struct h3_walk *walk, field_info *info) {
@@ -185,9 +188,6 @@ static void frame_begin(struct h3_walk *walk, field_info *info) {
     walk->begun = true;
     walk->type = wsx_field_uint64(info);
     walk->found = find_stream(walk, info);
-    const struct piece *piece = piece_of_byte(walk->pieces, info->ds_tvb, info->start);
-    if (piece && !WSX_STREAMS_ARE_CALLED)
-        begin_data(walk->pinfo, walk->pieces, piece);
     walk->connect_seen = false;
     walk->name = NULL;
     walk->headers = wmem_array_new(walk->pinfo->pool, sizeof(struct wsx_header));
@@ -213,9 +213,42 @@ static void see_http3(struct h3_walk *walk, field_info *info) {
     } else if (id == id_connect) {
         walk->connect = wsx_field_uint64(info);
         walk->connect_seen = true;
-    } else if (id == id_data && walk->found && info->length > 0 && !WSX_STREAMS_ARE_CALLED) {
-        wsx_stream_data(tvb_new_subset_length(info->ds_tvb, info->start, info->length), walk->pinfo,
-                        walk->tree, walk->stream_id);
+    }
+}
+
+/* ---- data ---- */
+
+/* Whose bytes wsx_h3_data gives. */
+struct giving {
+    tvbuff_t *tvb;
+    packet_info *pinfo;
+    proto_tree *tree;
+    struct wsx_session *session;
+    enum wsx_direction direction;
+};
+
+static void give(void *context, const uint8_t *bytes, size_t length, uint64_t missing,
+                 bool unknown) {
+    const struct giving *giving = context;
+    wsx_stream_bytes(giving->tvb, giving->pinfo, giving->tree, giving->session, giving->direction,
+                     bytes, length, missing, unknown);
+}
+
+/* Late and repeated pieces, which Wireshark's HTTP/3 reads as they come, are put in order here. */
+static void take_pieces(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
+                        wmem_array_t *pieces) {
+    for (unsigned i = 0; i < wmem_array_get_count(pieces); i++) {
+        const struct piece *piece = piece_at(pieces, i);
+        if (!is_request_stream(piece) || !piece->frame.length)
+            continue;
+        struct giving giving = {.tvb = tvb, .pinfo = pinfo, .tree = tree};
+        giving.session = wsx_state_find_stream(pinfo, piece->frame.stream_id);
+        if (!giving.session)
+            continue;
+        giving.direction = wsx_state_stream_direction(giving.session, pinfo);
+        wsx_state_h3_push(pinfo, giving.session, giving.direction, piece->frame.offset,
+                          tvb_get_ptr(piece->tvb, (int)piece->frame.data, (int)piece->frame.length),
+                          piece->frame.length, give, &giving);
     }
 }
 
@@ -241,7 +274,8 @@ static void end_streams(packet_info *pinfo, wmem_array_t *pieces) {
             continue;
         enum wsx_direction direction = wsx_state_stream_direction(session, pinfo);
         if (frame->type == WSX_QUIC_STREAM)
-            wsx_state_quic_piece(session, direction, frame->offset, frame->length, frame->fin);
+            wsx_state_quic_piece(pinfo, session, direction, frame->offset, frame->length,
+                                 frame->fin);
         else
             wsx_state_stream_reset(session, direction == WSX_SERVER_TO_CLIENT, frame->code);
     }
@@ -280,12 +314,14 @@ static void walk_packet(packet_info *pinfo, proto_tree *tree, wmem_array_t *piec
     frame_end(&walk);
 }
 
-void wsx_http3_walk(packet_info *pinfo, proto_tree *tree) {
+void wsx_http3_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
     if (!tree && !wsx_sessions_open)
         return;
     wmem_array_t *pieces = pieces_of_packet(pinfo);
     if (tree)
         walk_packet(pinfo, tree, pieces);
+    if (wsx_over_http2)
+        take_pieces(tvb, pinfo, tree, pieces);
     end_streams(pinfo, pieces);
 }
 
@@ -293,13 +329,12 @@ bool wsx_http3_stream_of_call(tvbuff_t *tvb, packet_info *pinfo, uint64_t *strea
     wmem_array_t *pieces = pieces_of_packet(pinfo);
     tvbuff_t *source = tvb_get_ds_tvb(tvb);
     const struct piece *piece = piece_of_byte(pieces, source, tvb_raw_offset(tvb));
-    if (piece && wsx_state_first_pass(pinfo))
-        begin_data(pinfo, pieces, piece);
     if (!piece)
         piece = piece_of_joined(pieces, source);
-    if (piece)
-        *stream_id = piece->frame.stream_id;
-    return piece != NULL;
+    if (!piece)
+        return false;
+    *stream_id = piece->frame.stream_id;
+    return !wsx_state_first_pass(pinfo) || begin_data(pinfo, pieces, piece);
 }
 
 /* ---- registration ---- */

@@ -46,7 +46,7 @@ struct wsx_early {
     uint32_t acknowledged; /* TCP: what its sender had received by then; 0 = not known */
     uint64_t length;
     size_t captured;
-    bool after_hole; /* HTTP/2: bytes before it may be missing */
+    bool after_hole; /* HTTP/2 and HTTP/3: bytes before it may be missing */
     uint32_t packet;
     int64_t time;
     uint8_t bytes[];
@@ -121,6 +121,8 @@ static void state_cleanup(void) {
         wsx_head_clear(&session->response);
         early_clear(session);
         g_free(session->answer);
+        wsx_h3_data_free(session->h3[0]);
+        wsx_h3_data_free(session->h3[1]);
     }
     wmem_map_foreach(by_handshake, handshake_free, NULL);
     g_ptr_array_free(sessions, TRUE);
@@ -649,16 +651,19 @@ void wsx_state_early_in(packet_info *pinfo, struct wsx_session *session,
                         enum wsx_direction direction, uint32_t sequence, const uint8_t *bytes,
                         size_t captured, uint64_t length, uint32_t packet) {
     unsigned count = session->early_count[0] + session->early_count[1];
-    if (!length || session->early_bytes + captured > WSX_EARLY_MAX ||
-        count >= WSX_EARLY_SEGMENTS_MAX)
+    if (!length)
         return;
+    if (session->early_bytes + captured > WSX_EARLY_MAX || count >= WSX_EARLY_SEGMENTS_MAX) {
+        session->hole[direction] |= session->http != WSX_HTTP_1; /* TCP's numbers tell it */
+        return;
+    }
     const tcp_flow_t *flow = session->tcp ? session->tcp->fwd : NULL;
     struct wsx_early *early = g_malloc(sizeof *early + captured);
     *early = (struct wsx_early){.direction = direction,
                                 .sequence = sequence,
                                 .length = length,
                                 .captured = captured,
-                                .after_hole = session->http == WSX_HTTP_2 &&
+                                .after_hole = session->http != WSX_HTTP_1 &&
                                               session->hole[direction],
                                 .packet = packet,
                                 .time = wsx_state_time(pinfo)};
@@ -738,12 +743,46 @@ static void flush_early(struct wsx_collecting *collecting) {
         wsx_connection_push(session->core, early->direction, offset, early->bytes + drop,
                             early->captured - drop, early->length - before, early->packet,
                             collecting_packet(collecting), collecting_time(collecting), collecting);
+        if (early->after_hole) /* what comes next stands behind it, not in the hole */
+            wsx_connection_give_up(session->core, early->direction, offset,
+                                   collecting_packet(collecting), collecting_time(collecting),
+                                   collecting);
     }
     if (collecting->findings) { /* no frame is complete yet that could hold them */
         struct wsx_note note = {.direction = WSX_CLIENT_TO_SERVER};
         wsx_core_events.note(collecting, &note);
     }
     early_clear(session);
+}
+
+/* Whose bytes wsx_h3_data gives at the end. */
+struct giving {
+    struct wsx_collecting *collecting;
+    enum wsx_direction direction;
+};
+
+static void give_at_end(void *context, const uint8_t *bytes, size_t length, uint64_t missing,
+                        bool unknown) {
+    const struct giving *giving = context;
+    struct wsx_collecting *collecting = giving->collecting;
+    struct wsx_session *session = collecting->session;
+    if (unknown)
+        wsx_state_stream_hole(session, giving->direction);
+    uint64_t offset = wsx_state_stream_offset(session, giving->direction) + missing;
+    wsx_connection_push(session->core, giving->direction, offset, bytes, length, length,
+                        collecting_packet(collecting), collecting_packet(collecting),
+                        collecting_time(collecting), collecting);
+    wsx_connection_give_up(session->core, giving->direction, offset, collecting_packet(collecting),
+                           collecting_time(collecting), collecting);
+}
+
+/* What waits in an HTTP/3 stream for bytes before it: they will not come any more. */
+static void flush_h3(struct wsx_session *session, struct wsx_collecting *collecting) {
+    for (int d = 0; d < 2; d++) {
+        struct giving giving = {collecting, d};
+        if (session->h3[d] && session->core)
+            wsx_h3_data_give_up(session->h3[d], give_at_end, &giving);
+    }
 }
 
 /* ---- the end ---- */
@@ -883,8 +922,10 @@ static void settle(struct wsx_session *session, struct wsx_collecting *collectin
         session->core->side[d].tail_unknown |= session->lossy[d];
     if (!session->cause && session->fin_seen[0] && session->fin_seen[1])
         wsx_state_end(session, WSX_CAUSE_FIN);
-    if (session->opened && session->cause && !session->end_packet)
+    if (session->opened && session->cause && !session->end_packet) {
+        flush_h3(session, collecting);
         wsx_store_end_quic(session, collecting);
+    }
     if (session->opened && session->cause && !session->end_packet)
         note_unseen_tails(session);
     if (session->opened && (session->cause || session->fin_seen[0] || session->fin_seen[1]))
@@ -937,10 +978,11 @@ void wsx_state_finish_at_eof(struct wsx_session *session, struct wsx_collecting 
     open_if_answered(session, NULL);
     if (session->opened && session->early)
         flush_early(collecting);
-    if (session->opened)
+    if (session->opened) {
+        flush_h3(session, collecting);
         wsx_store_end_quic(session, collecting);
-    if (session->opened)
         finish_sides(session, collecting, true, false);
+    }
     session->end_packet = session->last_packet;
     session->end_time = session->last_time;
     wsx_state_end(session, session->fin_seen[0] || session->fin_seen[1] ? WSX_CAUSE_FIN

@@ -18,6 +18,7 @@
 
 #include "compat.h"
 #include "connection.h"
+#include "h3data.h"
 
 struct wsx_finding {
     const struct wsx_finding *next;
@@ -131,6 +132,7 @@ struct wsx_session {
         uint64_t code;
     } reset;                     /* HTTP/2 and HTTP/3: the stream was reset */
     struct wsx_quic_side *quic[2]; /* HTTP/3 */
+    struct wsx_h3_data *h3[2];     /* HTTP/3: its bytes on their way */
     bool hole[2];                  /* TLS, HTTP/2: bytes may be missing before those that come next */
     bool lossy[2];                 /* bytes are missing, before the answer or of what carries it */
     uint32_t answer_end;           /* TCP: sequence number behind the answer's packet; 0 = not known */
@@ -321,15 +323,25 @@ bool wsx_state_server_is_seen(const struct wsx_session *session);
 /* The stream is of this QUIC connection, by Wireshark's number. */
 void wsx_state_on_quic(struct wsx_session *session, uint32_t connection);
 /* Bytes of the stream that come next begin at this byte of the QUIC stream, those before in the packet
- * included. */
-void wsx_state_quic_begin(struct wsx_session *session, enum wsx_direction direction,
-                          uint64_t offset);
+ * included. Where that is not behind the piece that came last, some are missing or come late. */
+void wsx_state_quic_begin(packet_info *pinfo, struct wsx_session *session,
+                          enum wsx_direction direction, uint64_t offset);
+/* Puts the QUIC stream's bytes in order and gives those of DATA, also of earlier packets. */
+void wsx_state_h3_push(const packet_info *pinfo, struct wsx_session *session,
+                       enum wsx_direction direction, uint64_t offset, const uint8_t *bytes,
+                       size_t length, wsx_h3_take take, void *context);
+/* Bytes may be missing before those that come next. */
+void wsx_state_stream_hole(struct wsx_session *session, enum wsx_direction direction);
+/* Earlier packets had all these bytes of the QUIC stream. */
+bool wsx_state_quic_is_known(const struct wsx_session *session, enum wsx_direction direction,
+                             uint64_t offset, uint64_t length);
 /* The number of a 1-RTT packet: where one is missing before it, any stream may lack bytes. */
 void wsx_state_quic_number(packet_info *pinfo, uint64_t number);
 /* A QUIC STREAM frame; fin: its last byte is the direction's last. Frames may come in any order: the
  * direction is at its end when all bytes before it are there. */
-void wsx_state_quic_piece(struct wsx_session *session, enum wsx_direction direction,
-                          uint64_t offset, uint64_t length, bool fin);
+void wsx_state_quic_piece(packet_info *pinfo, struct wsx_session *session,
+                          enum wsx_direction direction, uint64_t offset, uint64_t length,
+                          bool fin);
 /* What carries the stream ended, and with it all others: by a FIN of one side, or at once. */
 void wsx_state_carrier_fin(struct wsx_session *session, enum wsx_direction direction);
 void wsx_state_carrier_end(struct wsx_session *session, enum wsx_cause cause);

@@ -68,6 +68,8 @@ void wsx_state_on_quic(struct wsx_session *session, uint32_t connection) {
 struct wsx_quic_side {
     uint64_t next;  /* all before it are there */
     uint64_t end;   /* the last one that is there ends here */
+    uint64_t last;  /* the piece that came last, of new bytes, ends here */
+    uint32_t begun_in; /* packet: its bytes were held against `last` */
     bool whole;     /* from its first byte on */
     uint64_t final; /* the stream's length, UINT64_MAX = not known */
     unsigned count; /* of pieces behind a hole */
@@ -94,22 +96,47 @@ static struct wsx_quic_side *quic_side(struct wsx_session *session, enum wsx_dir
         return side;
     side = session->quic[direction] = wmem_new0(wmem_file_scope(), struct wsx_quic_side);
     side->whole = offset == 0 || (other && other->whole);
-    side->next = side->end = side->whole ? 0 : offset;
+    side->next = side->end = side->last = side->whole ? 0 : offset;
     side->final = UINT64_MAX;
     return side;
 }
 
-void wsx_state_quic_begin(struct wsx_session *session, enum wsx_direction direction,
-                          uint64_t offset) {
-    if (session->end_packet || offset <= quic_side(session, direction, offset)->end)
-        return;
+/* All these bytes were in earlier packets. */
+static bool quic_is_known(const struct wsx_quic_side *side, uint64_t offset, uint64_t length) {
+    uint64_t end = offset + length;
+    if (!length || end <= side->next)
+        return length != 0;
+    for (unsigned i = 0; i < side->count; i++)
+        if (side->piece[i].begin <= offset && end <= side->piece[i].end)
+            return true;
+    return false;
+}
+
+bool wsx_state_quic_is_known(const struct wsx_session *session, enum wsx_direction direction,
+                             uint64_t offset, uint64_t length) {
+    const struct wsx_quic_side *side = session->quic[direction];
+    return side && quic_is_known(side, offset, length);
+}
+
+static void quic_hole(struct wsx_session *session, enum wsx_direction direction) {
     session->hole[direction] = session->lossy[direction] = true;
     if (session->core)
         session->core->side[direction].tail_unknown = true;
 }
 
-void wsx_state_quic_piece(struct wsx_session *session, enum wsx_direction direction,
-                          uint64_t offset, uint64_t length, bool fin) {
+void wsx_state_quic_begin(packet_info *pinfo, struct wsx_session *session,
+                          enum wsx_direction direction, uint64_t offset) {
+    if (session->end_packet)
+        return;
+    struct wsx_quic_side *side = quic_side(session, direction, offset);
+    if (side->begun_in != pinfo->num && offset != side->last)
+        quic_hole(session, direction);
+    side->begun_in = pinfo->num;
+}
+
+void wsx_state_quic_piece(packet_info *pinfo, struct wsx_session *session,
+                          enum wsx_direction direction, uint64_t offset, uint64_t length,
+                          bool fin) {
     if (session->end_packet)
         return;
     struct wsx_quic_side *side = quic_side(session, direction, offset);
@@ -117,6 +144,11 @@ void wsx_state_quic_piece(struct wsx_session *session, enum wsx_direction direct
         session->lossy[direction] = true;
         if (session->core)
             session->core->side[direction].tail_unknown = true;
+    }
+    if (length && !quic_is_known(side, offset, length)) {
+        if (offset != side->last && side->begun_in != pinfo->num && !session->h3[direction])
+            quic_hole(session, direction);
+        side->last = offset + length;
     }
     side->end = MAX(side->end, offset + length);
     if (fin)
@@ -128,6 +160,30 @@ void wsx_state_quic_piece(struct wsx_session *session, enum wsx_direction direct
     quic_advance(side);
     if (side->next >= side->final)
         wsx_state_stream_fin(session, direction);
+}
+
+/* A hole of a QUIC stream that is not filled by then was lost in the capture: so many later pieces, or so
+ * long after them. */
+#define LATER_PIECES 12u
+#define LATER_NS INT64_C(200000000)
+
+void wsx_state_h3_push(const packet_info *pinfo, struct wsx_session *session,
+                       enum wsx_direction direction, uint64_t offset, const uint8_t *bytes,
+                       size_t length, wsx_h3_take take, void *context) {
+    if (session->end_packet)
+        return;
+    int64_t since, now = wsx_state_time(pinfo);
+    struct wsx_h3_data **data = &session->h3[direction];
+    if (!*data)
+        *data = wsx_h3_data_new(quic_side(session, direction, offset)->whole ? 0 : offset);
+    wsx_h3_data_push(*data, offset, bytes, length, now, take, context);
+    unsigned waiting = wsx_h3_data_waiting(*data, &since);
+    if (waiting >= LATER_PIECES || (waiting && wsx_apart(now, since) >= LATER_NS))
+        wsx_h3_data_give_up(*data, take, context);
+}
+
+void wsx_state_stream_hole(struct wsx_session *session, enum wsx_direction direction) {
+    quic_hole(session, direction);
 }
 
 void wsx_state_quic_number(packet_info *pinfo, uint64_t number) {
@@ -146,8 +202,11 @@ void wsx_state_quic_number(packet_info *pinfo, uint64_t number) {
     }
 }
 
-/* Bytes before what has come already, or before the stream's end, are missing. */
-static uint64_t quic_missing(const struct wsx_quic_side *side) {
+/* Bytes before what has come already, or before the stream's end, are missing. tail: those before the end
+ * alone, what is missing before was told. */
+static uint64_t quic_missing(const struct wsx_quic_side *side, bool tail) {
+    if (tail)
+        return side->final != UINT64_MAX && side->final > side->end ? side->final - side->end : 0;
     uint64_t end = side->final == UINT64_MAX ? 0 : side->final;
     for (unsigned i = 0; i < side->count; i++)
         end = end ? MIN(end, side->piece[i].begin) : side->piece[i].begin;
@@ -156,15 +215,16 @@ static uint64_t quic_missing(const struct wsx_quic_side *side) {
 
 void wsx_store_end_quic(struct wsx_session *session, struct wsx_collecting *collecting) {
     for (int d = 0; d < 2; d++) {
-        uint64_t missing = session->quic[d] ? quic_missing(session->quic[d]) : 0;
+        bool tail = session->h3[d] != NULL;
+        uint64_t missing = session->quic[d] ? quic_missing(session->quic[d], tail) : 0;
         if (!missing || !session->core)
             continue;
         struct wsx_finding_sink sink = {wsx_collect_finding, collecting};
         struct wsx_note note = {.direction = d, .missing = missing};
         wsx_report(&sink, WSX_RULE_STREAM_GAP, 0,
-                   "%" PRIu64 " bytes of the QUIC stream from its byte %" PRIu64
-                   " on; what is behind them is not read",
-                   missing, session->quic[d]->next + 1);
+                   "%" PRIu64 " bytes of the QUIC stream from its byte %" PRIu64 " on%s", missing,
+                   (tail ? session->quic[d]->end : session->quic[d]->next) + 1,
+                   tail ? "" : "; what is behind them is not read");
         wsx_core_events.note(collecting, &note);
         session->core->side[d].tail_unknown = true;
     }
