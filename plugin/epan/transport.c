@@ -337,6 +337,8 @@ static int dissect_decode_as(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree
         if ((!session || (session->cause && !session->core)) && tvb_captured_length(tvb) >= 2 &&
             find_client(tvb, pinfo, &from_client))
             session = wsx_state_midstream(pinfo, from_client, has_layer(pinfo, proto_tls));
+        if (session && tcp)
+            session->direct = true;
     }
     return run(tvb, pinfo, tree, session, tcp ? data : NULL);
 }
