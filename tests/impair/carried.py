@@ -36,6 +36,8 @@ class Seen:
         self.quic = collections.defaultdict(list)       # key: (offset, bytes) of QUIC
         self.headers = collections.defaultdict(dict)    # key: {name: value} of HTTP/2
 
+        self.unread = set()     # keys whose begin was decrypted and not taken for HTTP/3
+
     def has_request(self, key):
         return self.headers[key].get(":protocol") == "websocket" or self.has_head(key)
 
@@ -43,7 +45,9 @@ class Seen:
         return ":status" in self.headers[key] or self.has_head(key)
 
     def has_head(self, key):
-        """HTTP/3: the first frame of the stream."""
+        """HTTP/3: the first frame of the stream, where Wireshark knows that it is HTTP/3."""
+        if key in self.unread:
+            return False
         spans = wire.Spans()
         for offset, data in self.quic.get(key, ()):
             spans.add(offset, offset + len(data))
@@ -97,13 +101,15 @@ def look_at_http2(seen, ports, at, proto):
                                              "" if value is None else value.get("show"))
 
 
-def look_at_quic(seen, ports, proto):
+def look_at_quic(seen, ports, is_http3, proto):
     for frame in proto.iter("field"):
         data = field(frame, "quic.stream_data") if frame.get("name") == "quic.frame" else None
         if data is not None and data.get("value"):
             key = (*ports, number(frame, "quic.stream.stream_id"))
-            seen.quic[key].append((number(frame, "quic.stream.offset", 0),
-                                   bytes.fromhex(data.get("value"))))
+            offset = number(frame, "quic.stream.offset", 0)
+            seen.quic[key].append((offset, bytes.fromhex(data.get("value"))))
+            if not offset and not is_http3:
+                seen.unread.add(key)
 
 
 def look(env, capture, options=()):
@@ -124,7 +130,8 @@ def look(env, capture, options=()):
             elif name == "http2" and ports:
                 look_at_http2(seen, ports, packet_number(packet), proto)
             elif name == "quic" and ports:
-                look_at_quic(seen, ports, proto)
+                is_http3 = any(p.get("name") == "http3" for p in packet.iter("proto"))
+                look_at_quic(seen, ports, is_http3, proto)
     return seen
 
 
