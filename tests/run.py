@@ -10,6 +10,7 @@ recut:NAME:MODE     the cutting tool itself: Wireshark's own TCP stream is the s
 truth:NAME:MODE     a sample capture against what its endpoints logged: one pass, -2, other cuts
 click:NAME          packets in random order through sharkd, against in order and against -2
 settings:NAME:KIND  the same JSON Lines under TCP's own preferences
+off:NAME            with websocket.enhanced off, the very output that there is without wsx
 and what the folders of MODULES offer: conformance:GROUP, impair:KIND, surfaces:NAME, har:NAME and so on
 
 --quick: unit tests, replays, cases without other cuts, truth of the small samples in one pass, three click tests.
@@ -50,6 +51,7 @@ SETTINGS = {
 }
 SETTINGS_CASES = ("cl_by_client", "hs_101_with_partial_frame", "hs_client_pipelines",
                   "msg_frag_both_dirs", "pmd_fragmented", "fr_big_masked_300k")
+OFF_SAMPLES = ("ws_plain_frag", "ws_plain", "ws_pmd", "wss_tls13")
 RECUT_SAMPLES = ("proto_graphql", "lws_server_wsclient")
 SHOWN_PROBLEMS = 25
 
@@ -179,6 +181,23 @@ def samples():
     return [p for p in sorted(run_cases.SAMPLES.glob("*.pcap*")) if truth.default_truth(p).is_file()]
 
 
+def off_test(env, capture):
+    """Large messages among them: the built-in asks TCP for more bytes."""
+    problems = []
+    for options in ([], ["-V"], ["-2"]):
+        command = ["tshark", "-r", str(env.open_copy(capture)), *options]
+        without = env.run(["env", f"WIRESHARK_PLUGIN_DIR={env.scratch / 'none'}", *command])
+        off = env.run([*command, "-o", "websocket.enhanced:FALSE"])
+        pairs = zip(without.stdout.decode(errors="replace").splitlines(),
+                    off.stdout.decode(errors="replace").splitlines())
+        if without.rc or off.rc or not without.stdout:
+            problems.append(f"{options}: tshark ended with {without.rc} and {off.rc}")
+        elif without.stdout != off.stdout:
+            problems.append(f"{options}: another output: " + next(
+                (f"{a[:80]!r}, expected {b[:80]!r}" for b, a in pairs if a != b), "another length"))
+    return problems
+
+
 def sample_options(capture):
     return ["-o", "websocket.over_http2:TRUE"] if capture.name.startswith(("h2", "h3")) else []
 
@@ -229,6 +248,12 @@ def click_tests(env, quick):
             preferences = sample_options(path)[1:]
             yield (f"click:{path.stem}",
                    lambda path=path, preferences=preferences: click_test(env, path, preferences))
+
+
+def off_tests(env, quick):
+    for path in samples():
+        if path.stem in OFF_SAMPLES[:1 if quick else None]:
+            yield f"off:{path.stem}", lambda path=path: off_test(env, path)
 
 
 def settings_tests(env, quick):
@@ -290,6 +315,7 @@ def main():
     tests = [t for source in (unit_tests(), replay_tests(), recut_tests(env, args.quick),
                               truth_tests(env, args.quick), case_tests(env, args.quick),
                               click_tests(env, args.quick), settings_tests(env, args.quick),
+                              off_tests(env, args.quick),
                               module_tests(env, args.quick))
              for t in source if fits(t[0], args.k)]
     if args.list:

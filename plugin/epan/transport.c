@@ -167,6 +167,18 @@ static void take_tcp(packet_info *pinfo, struct wsx_session *session, dissector_
 
 /* ---- entry points ---- */
 
+/* The built-in in our place: as if it had been called itself, with one layer and the right to ask for more
+ * bytes, of which each call takes one away. */
+static int call_builtin(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
+    wmem_list_frame_t *own = wmem_list_tail(pinfo->layers);
+    if (own && GPOINTER_TO_INT(wmem_list_frame_data(own)) == wsx_proto) {
+        wmem_list_remove_frame(pinfo->layers, own);
+        pinfo->curr_layer_num--;
+    }
+    pinfo->can_desegment = pinfo->saved_can_desegment;
+    return call_dissector_only(builtin, tvb, pinfo, tree, data);
+}
+
 /* First pass: a data source that we were called with. */
 static void note_taken(packet_info *pinfo, tvbuff_t *tvb) {
     struct wsx_packet *packet = wsx_state_packet(pinfo);
@@ -186,7 +198,7 @@ static void note_tunnelled(packet_info *pinfo, tvbuff_t *tvb) {
 
 static int dissect_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
-        return call_dissector_only(builtin, tvb, pinfo, tree, data);
+        return call_builtin(tvb, pinfo, tree, data);
     wsx_state_enter(pinfo);
     if (wsx_http2_is_stream(data))
         return wsx_http2_upgrade(tvb, pinfo, tree, data);
@@ -207,7 +219,7 @@ static int dissect_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, 
 
 static int dissect_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
-        return call_dissector_only(builtin, tvb, pinfo, tree, data);
+        return call_builtin(tvb, pinfo, tree, data);
     wsx_state_enter(pinfo);
     struct wsx_session *session = wsx_state_first_pass(pinfo) ? wsx_state_find(pinfo) : NULL;
     return run(tvb, pinfo, tree, session, data);
@@ -328,7 +340,7 @@ static bool tcp_is_below(const packet_info *pinfo) {
 /* Decode As: no handshake is known. */
 static int dissect_decode_as(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
-        return call_dissector_only(builtin, tvb, pinfo, tree, data);
+        return call_builtin(tvb, pinfo, tree, data);
     wsx_state_enter(pinfo);
     struct wsx_session *session = NULL;
     bool from_client, tcp = tcp_is_below(pinfo);
