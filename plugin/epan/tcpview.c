@@ -29,13 +29,20 @@ static const uint8_t *packet_bytes(packet_info *pinfo, unsigned *length) {
  * is none. */
 static unsigned next_header(const packet_info *pinfo, const uint8_t *bytes, unsigned length,
                             unsigned at) {
-    uint32_t ports = GUINT32_TO_BE((pinfo->srcport & 0xFFFF) << 16 | (pinfo->destport & 0xFFFF));
+    const uint8_t ports[] = {(uint8_t)(pinfo->srcport >> 8), (uint8_t)pinfo->srcport,
+                             (uint8_t)(pinfo->destport >> 8), (uint8_t)pinfo->destport};
     unsigned end = length < TCP_HEADER_MIN ? 0 : MIN(length - TCP_HEADER_MIN + 1, LOOK_MAX);
-    for (; at < end; at++) {
-        uint32_t here;
-        memcpy(&here, bytes + at, sizeof here);
-        if (here == ports && bytes[at + 12] >> 4 >= 5)
+    unsigned rare = 0; /* zeros are everywhere in headers */
+    while (rare < 3 && !ports[rare])
+        rare++;
+    while (at < end) {
+        const uint8_t *found = memchr(bytes + at + rare, ports[rare], end - at);
+        if (!found)
+            break;
+        at = (unsigned)(found - bytes) - rare;
+        if (memcmp(bytes + at, ports, sizeof ports) == 0 && bytes[at + 12] >> 4 >= 5)
             return at;
+        at++;
     }
     return length;
 }
