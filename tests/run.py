@@ -28,6 +28,7 @@ import pathlib
 import subprocess
 import sys
 import time
+import traceback
 
 TESTS = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(TESTS / "lib"))
@@ -297,6 +298,8 @@ def run_one(function):
         problems = function()
     except (run_cases.CaseError, jsonlines.BadOutput, click.ClickError, OSError, ValueError) as error:
         problems = [str(error)]
+    except Exception:  # a test that ends so has failed, and the others go on
+        problems = traceback.format_exc().splitlines()
     return problems, time.monotonic() - began
 
 
