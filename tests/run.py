@@ -42,7 +42,9 @@ import wsxenv  # noqa: E402
 UNIT_SECONDS = 300
 CLICK_PACKETS_BYTES_MAX = 60_000   # a click test dissects every packet seven times
 QUICK_SAMPLE_BYTES_MAX = 60_000
-CLICK_NOT = {"load_big_frame_small_segs", "pmd_bomb_1g"}   # made by a script, and large
+# The first two are made by a script, and large. In the third, HTTP itself (without wsx too) forgets in another order
+# that a request was HEAD, whose answer has no body.
+CLICK_NOT = {"load_big_frame_small_segs", "pmd_bomb_1g", "way_after_requests"}
 QUICK_CLICKS = ("hs_ok", "pmd_fragmented", "msg_3frag_ping_one_seg")
 # How a user may have set Wireshark's TCP, with no influence on what WebSocket shows.
 SETTINGS = {
@@ -141,6 +143,8 @@ def click_test(env, path, preferences=()):
 
 
 def click_case(env, case):
+    if run_cases.version_of(env.version) < run_cases.version_of(case.spec.get("wireshark", "0")):
+        return []
     return click_test(env, case.capture(env), case.spec.get("prefs", ()))
 
 
