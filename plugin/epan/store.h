@@ -1,5 +1,6 @@
 /*
- * store.h - what state.c and records.c share: the insides of what state.h describes. Nobody else's.
+ * store.h - what state.c, streams.c, records.c and ends.c share: the insides of what state.h describes.
+ * Nobody else's.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -95,6 +96,20 @@ struct wsx_carrier {
     } settings[2];         /* of each side */
 };
 
+/* Bytes that came before the answer. */
+struct wsx_early {
+    struct wsx_early *next;
+    enum wsx_direction direction;
+    uint32_t sequence; /* TCP */
+    uint32_t acknowledged; /* TCP: what its sender had received by then; 0 = not known */
+    uint64_t length;
+    size_t captured;
+    bool after_hole; /* HTTP/2 and HTTP/3: bytes before it may be missing */
+    uint32_t packet;
+    int64_t time;
+    uint8_t bytes[];
+};
+
 /* Findings on their way to the item that they belong to. */
 struct wsx_collecting {
     struct wsx_session *session;
@@ -129,10 +144,21 @@ struct wsx_record *wsx_record_add(struct wsx_collecting *collecting, enum wsx_ki
 /* The record of a connection's end. */
 void wsx_record_end(struct wsx_collecting *collecting, enum wsx_cause cause);
 uint32_t wsx_record_count(void);
-/* state.c: see there. */
+/* Forgets what came before the answer. */
+void wsx_store_early_clear(struct wsx_session *session);
+/* The session is seen in this packet. */
+void wsx_store_touch(struct wsx_session *session, const packet_info *pinfo);
+
+/* ends.c */
+void wsx_store_ends_init(void);
+void wsx_store_ends_cleanup(void);
+/* Does what is left to do at the packet's end for one session, one that ended before `session`. NULL when
+ * there is none. */
 struct wsx_session *wsx_state_settle_one(packet_info *pinfo, struct wsx_session *session,
                                          struct wsx_collecting *collecting);
 void wsx_state_finish_at_eof(struct wsx_session *session, struct wsx_collecting *collecting);
+
+/* state.c */
 conversation_t *wsx_store_conversation(packet_info *pinfo, bool create);
 struct wsx_carrier *wsx_store_carrier(const conversation_t *conversation);
 struct wsx_carrier *wsx_store_carrier_new(conversation_t *conversation);
