@@ -86,9 +86,14 @@ def duckdb_folder():
     return folder if there else None
 
 
+def is_there(name):
+    if name == "duckdb":
+        return duckdb_folder()
+    return shutil.which(name) and (name != "parallel" or os.path.exists("/proc/self"))
+
+
 def lacking(command):
-    return [name for name in OPTIONAL if re.search(rf"(^|[|;&] ?){name} ", command)
-            and not (duckdb_folder() if name == "duckdb" else shutil.which(name))]
+    return [name for name in OPTIONAL if re.search(rf"(^|[|;&] ?){name} ", command) and not is_there(name)]
 
 
 # --- the sealed folder --------------------------------------------------------------------------
