@@ -124,7 +124,7 @@ static void use_own_conversation(const struct wsx_item *item, packet_info *pinfo
     address *server = from_client ? &pinfo->dst : &pinfo->src;
     conversation_set_conv_addr_port_endpoints(pinfo, client, server, CONVERSATION_NONE,
                                               item->session->number, 0x57530000);
-    pinfo->match_uint = item->session->server_port; /* SSH takes it for the server's */
+    pinfo->match_uint = item->session->server.port; /* SSH takes it for the server's */
 }
 
 /* Our own text in the Info column stays, whatever the dissector does with the column. */

@@ -21,7 +21,7 @@ enum { FLAG_END_STREAM = 1, FLAG_ACK = 1 };
 wsx_bool wsx_over_http2 = FALSE;
 
 static dissector_handle_t end_handle;
-static int proto_http2 = -1, proto_quic = -1, proto_tls = -1;
+static int proto_http2 = -1, proto_tls = -1;
 static expert_field ei_hint = EI_INIT;
 
 /* Fields of Wireshark's HTTP/2 dissector. */
@@ -287,15 +287,17 @@ static void hint(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
     }
 }
 
-void wsx_http2_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, bool http2) {
-    if (wsx_state_first_pass(pinfo))
-        wsx_state_carrier_look(pinfo, http2 || has_layer(pinfo, proto_tls));
-    if (WSX_HTTP3_IS_DISSECTED && (wsx_over_http2 || WSX_STREAMS_ARE_CALLED) &&
-        wsx_state_first_pass(pinfo) && has_layer(pinfo, proto_quic))
+void wsx_http2_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
+                    const struct wsx_layers *layers) {
+    bool first_pass = wsx_state_first_pass(pinfo);
+    if (first_pass)
+        wsx_state_carrier_look(pinfo, layers->http2 || layers->tls);
+    if (WSX_HTTP3_IS_DISSECTED && (wsx_over_http2 || WSX_STREAMS_ARE_CALLED) && first_pass &&
+        layers->quic)
         wsx_http3_walk(tvb, pinfo, wsx_over_http2 ? tree : NULL);
-    if (http2 && wsx_over_http2 && tree && wsx_state_first_pass(pinfo))
+    if (layers->http2 && wsx_over_http2 && tree && first_pass)
         walk_packet(pinfo, tree);
-    else if (http2 && !wsx_over_http2 && !WSX_STREAMS_ARE_CALLED)
+    else if (layers->http2 && !wsx_over_http2 && !WSX_STREAMS_ARE_CALLED)
         hint(tvb, pinfo, tree);
 }
 
@@ -457,7 +459,6 @@ void wsx_http2_register(dissector_handle_t end) {
 
 void wsx_http2_handoff(void) {
     proto_http2 = proto_get_id_by_filter_name("http2");
-    proto_quic = proto_get_id_by_filter_name("quic");
     wsx_http3_handoff();
     proto_tls = proto_get_id_by_filter_name("tls");
     for (unsigned i = 0; i < G_N_ELEMENTS(wanted_fields); i++)

@@ -23,10 +23,16 @@ extern wsx_bool wsx_over_http2;
 void wsx_http2_register(dissector_handle_t end);
 void wsx_http2_handoff(void);
 
-/* http2: it is among the packet's layers. First pass: reads the packet's tree, before what waits for the packet's end is settled. What it
+/* Which of these are among a packet's layers. */
+struct wsx_layers {
+    bool http, http2, tls, quic;
+};
+
+/* First pass: reads the packet's tree, before what waits for the packet's end is settled. What it
  * finds is kept with its bytes, since later passes may have no tree. Each pass: the hint that the
  * preference is off. */
-void wsx_http2_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, bool http2);
+void wsx_http2_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
+                    const struct wsx_layers *layers);
 
 /* The upgrade table's data is that of a stream of HTTP/2 or HTTP/3. */
 bool wsx_http2_is_stream(const void *data);

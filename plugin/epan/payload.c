@@ -351,8 +351,8 @@ static struct wsx_choice choice_by_table(const struct wsx_session *session, cons
         handle = dissector_get_string_handle(by_protocol, session->subprotocol);
     if (!handle && token && *token)
         handle = dissector_get_string_handle(by_protocol, token);
-    if (!handle && session->server_port)
-        handle = dissector_get_uint_handle(by_port, session->server_port);
+    if (!handle && session->server.port)
+        handle = dissector_get_uint_handle(by_port, session->server.port);
     return choice_of_handle(handle);
 }
 
@@ -378,7 +378,7 @@ static size_t member_length[32]; /* of each of wsx_apps */
 static uint32_t apps_sniffing, apps_of_objects, apps_always_asked, apps_by_uri;
 
 /* The number of a mask's lowest bit. */
-static int lowest(uint32_t mask) { return g_bit_nth_lsf(mask, -1); }
+static int lowest(uint32_t mask) { return __builtin_ctz(mask); }
 
 /* Of the candidates those whose member's name begins here and ends before a quotation mark. */
 static uint32_t apps_named_at(uint32_t candidates, const uint8_t *at, const uint8_t *end) {

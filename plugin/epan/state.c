@@ -42,7 +42,7 @@ bool wsx_store_any_carried;
 static GPtrArray *sessions;      /* all of the file, by number */
 static wmem_map_t *by_handshake; /* packet number to GPtrArray of sessions */
 static uint32_t last_handshake;  /* the last packet of by_handshake */
-static wmem_map_t *by_addresses; /* "client server" to the latest session */
+static wmem_map_t *by_addresses; /* a session to the latest one between its ends */
 static GHashTable *keys;         /* Sec-WebSocket-Key to struct wsx_session */
 static uint64_t findings_bytes;  /* kept, see WSX_FINDINGS_MAX */
 
@@ -57,14 +57,6 @@ static struct {
     uint32_t epoch;
 } pass;
 
-/* The conversation that was found last: a packet asks for its own several times. */
-static struct {
-    uint32_t epoch; /* 0: none */
-    uint32_t packet, from_port, to_port;
-    const void *from, *to;
-    conversation_t *conversation;
-} last_found;
-
 int64_t wsx_state_time(const packet_info *pinfo) {
     return (int64_t)((uint64_t)pinfo->abs_ts.secs * UINT64_C(1000000000) +
                      (uint64_t)pinfo->abs_ts.nsecs);
@@ -72,13 +64,29 @@ int64_t wsx_state_time(const packet_info *pinfo) {
 
 /* ---- lifetimes ---- */
 
+/* Of sessions, by both their ends. */
+static guint ends_hash(gconstpointer key) {
+    const struct wsx_session *session = key;
+    guint hash = (session->client.port << 16) + session->server.port;
+    hash = add_address_to_hash(hash, &session->client.address);
+    return add_address_to_hash(hash, &session->server.address);
+}
+
+static gboolean ends_equal(gconstpointer key, gconstpointer other_key) {
+    const struct wsx_session *one = key, *other = other_key;
+    return one->client.port == other->client.port && one->server.port == other->server.port &&
+           addresses_equal(&one->client.address, &other->client.address) &&
+           addresses_equal(&one->server.address, &other->server.address);
+}
+
 static void state_init(void) {
     sessions = g_ptr_array_new();
     by_handshake = wmem_map_new(wmem_file_scope(), g_direct_hash, g_direct_equal);
-    by_addresses = wmem_map_new(wmem_file_scope(), wmem_str_hash, g_str_equal);
+    by_addresses = wmem_map_new(wmem_file_scope(), ends_hash, ends_equal);
     keys = g_hash_table_new(g_str_hash, g_str_equal); /* keys of the sessions' own heads */
     wsx_store_ends_init();
     findings_bytes = 0;
+    wsx_store_lookup_init();
     wsx_records_init();
     wsx_store_streams_init();
 }
@@ -120,7 +128,6 @@ static void state_cleanup(void) {
     if (pass.scope)
         wmem_destroy_allocator(pass.scope);
     memset(&pass, 0, sizeof pass);
-    last_found.epoch = 0;
     wsx_sessions_open = 0;
     wsx_store_any_carried = false;
     last_handshake = 0;
@@ -272,37 +279,6 @@ struct wsx_carrier *wsx_store_carrier_new(conversation_t *conversation) {
     return carrier;
 }
 
-static conversation_t *find_or_remember(packet_info *pinfo) {
-    if (pass.epoch && last_found.epoch == pass.epoch && last_found.packet == pinfo->num &&
-        last_found.from == pinfo->src.data && last_found.to == pinfo->dst.data &&
-        last_found.from_port == pinfo->srcport && last_found.to_port == pinfo->destport)
-        return last_found.conversation;
-    conversation_t *conversation = find_conversation_pinfo(pinfo, 0);
-    last_found.epoch = conversation ? pass.epoch : 0;
-    last_found.packet = pinfo->num;
-    last_found.from_port = pinfo->srcport;
-    last_found.to_port = pinfo->destport;
-    last_found.from = pinfo->src.data;
-    last_found.to = pinfo->dst.data;
-    last_found.conversation = conversation;
-    return conversation;
-}
-
-/* Under QUIC, Wireshark's dissectors look for conversations of their own. */
-conversation_t *wsx_store_conversation(packet_info *pinfo, bool create) {
-    if (pinfo->ptype != PT_UDP) {
-        conversation_t *there = find_or_remember(pinfo);
-        return there || !create ? there : find_or_create_conversation(pinfo);
-    }
-    conversation_type type = conversation_pt_to_conversation_type(pinfo->ptype);
-    conversation_t *conversation = find_conversation(pinfo->num, &pinfo->src, &pinfo->dst, type,
-                                                     pinfo->srcport, pinfo->destport, 0);
-    if (!conversation && create)
-        conversation = conversation_new(pinfo->num, &pinfo->src, &pinfo->dst, type, pinfo->srcport,
-                                        pinfo->destport, 0);
-    return conversation;
-}
-
 static struct wsx_carrier *carrier_of(packet_info *pinfo) {
     return wsx_store_carrier(wsx_store_conversation(pinfo, false));
 }
@@ -356,14 +332,23 @@ static void handshake_in(struct wsx_session *session, uint32_t packet) {
 
 /* ---- making sessions ---- */
 
-static const char *address_port(const address *addr, uint32_t port) {
-    char *text = address_to_str(NULL, addr), digits[12];
-    bool brackets = addr->type == AT_IPv6;
-    g_snprintf(digits, sizeof digits, ":%u", port);
-    char *both = wmem_strconcat(wmem_file_scope(), brackets ? "[" : "", text, brackets ? "]" : "",
-                                digits, NULL);
+static void end_init(struct wsx_end *end, const address *addr, uint32_t port) {
+    copy_address_wmem(wmem_file_scope(), &end->address, addr);
+    end->port = port;
+}
+
+/* Made when it is asked for: a listing of many connections names none. */
+const char *wsx_end_text(const struct wsx_end *end) {
+    if (end->text)
+        return end->text;
+    char *text = address_to_str(NULL, &end->address), digits[12];
+    bool brackets = end->address.type == AT_IPv6;
+    g_snprintf(digits, sizeof digits, ":%u", end->port);
+    struct wsx_end *own = wsx_writable(end);
+    own->text = wmem_strconcat(wmem_file_scope(), brackets ? "[" : "", text, brackets ? "]" : "",
+                               digits, NULL);
     wmem_free(NULL, text);
-    return both;
+    return end->text;
 }
 
 /* NULL stays NULL: wmem_strdup makes a text of it. */
@@ -396,11 +381,9 @@ void wsx_store_touch(struct wsx_session *session, const packet_info *pinfo) {
 
 /* The addresses and ports of an earlier connection begin a new one: that one is over. */
 static void replace_earlier(struct wsx_session *session) {
-    char *both = wmem_strconcat(wmem_file_scope(), session->client, " ", session->server, NULL);
-    struct wsx_session *earlier = wmem_map_lookup(by_addresses, both);
+    struct wsx_session *earlier = wmem_map_insert(by_addresses, session, session);
     if (earlier && earlier->conversation != session->conversation)
         wsx_state_carrier_end(earlier, WSX_CAUSE_REPLACED);
-    wmem_map_insert(by_addresses, both, session);
 }
 
 static struct wsx_session *session_new(packet_info *pinfo, bool from_client, bool encrypted) {
@@ -411,12 +394,8 @@ static struct wsx_session *session_new(packet_info *pinfo, bool from_client, boo
     session->early_end = &session->early;
     session->encrypted = encrypted;
     wsx_store_any_carried |= encrypted;
-    const address *client = from_client ? &pinfo->src : &pinfo->dst;
-    const address *server = from_client ? &pinfo->dst : &pinfo->src;
-    session->server_port = (uint16_t)(from_client ? pinfo->destport : pinfo->srcport);
-    session->client = address_port(client, from_client ? pinfo->srcport : pinfo->destport);
-    session->server = address_port(server, session->server_port);
-    copy_address_wmem(wmem_file_scope(), &session->server_address, server);
+    end_init(from_client ? &session->client : &session->server, &pinfo->src, pinfo->srcport);
+    end_init(from_client ? &session->server : &session->client, &pinfo->dst, pinfo->destport);
     session->conversation = conversation;
     session->time_digits = digits_of(pinfo);
     struct tcp_analysis *tcp =

@@ -72,6 +72,12 @@ struct wsx_fragment_list {
 
 struct wsx_early; /* bytes that came before the answer */
 
+struct wsx_end {
+    address address;
+    uint32_t port;
+    const char *text; /* NULL until wsx_end_text is asked */
+};
+
 /* One WebSocket connection. Set in the first pass, unless said otherwise. */
 struct wsx_session {
     uint32_t number; /* websocket.stream */
@@ -84,9 +90,7 @@ struct wsx_session {
     bool direct; /* TCP calls us, with sequence numbers */
     enum wsx_cause cause;
     const char *uri, *subprotocol, *extensions; /* NULL when there is none */
-    const char *client, *server;                /* "address:port" */
-    uint16_t server_port;
-    address server_address;
+    struct wsx_end client, server;
     uint32_t transport_stream; /* tcp.stream, or the QUIC connection's number */
     uint64_t stream_id;        /* HTTP/2, HTTP/3 */
     uint32_t request_packet, response_packet;
@@ -385,6 +389,8 @@ const uint8_t *wsx_item_message(const struct wsx_item *item, packet_info *pinfo,
  * last an end. For taps that write at the end only. */
 void wsx_state_at_eof(void (*visit)(const struct wsx_item *item, packet_info *pinfo, void *data),
                       void *data);
+/* "address:port"; an IPv6 address stands in brackets. Lives as long as the session. */
+const char *wsx_end_text(const struct wsx_end *end);
 /* All sessions of the file, by number. */
 unsigned wsx_state_session_count(void);
 const struct wsx_session *wsx_state_session(unsigned number);

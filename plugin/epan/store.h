@@ -158,8 +158,11 @@ struct wsx_session *wsx_state_settle_one(packet_info *pinfo, struct wsx_session 
                                          struct wsx_collecting *collecting);
 void wsx_state_finish_at_eof(struct wsx_session *session, struct wsx_collecting *collecting);
 
-/* state.c */
+/* lookup.c */
+void wsx_store_lookup_init(void);
 conversation_t *wsx_store_conversation(packet_info *pinfo, bool create);
+
+/* state.c */
 struct wsx_carrier *wsx_store_carrier(const conversation_t *conversation);
 struct wsx_carrier *wsx_store_carrier_new(conversation_t *conversation);
 /* The file has a session over TLS or HTTP/2. */

@@ -18,8 +18,8 @@ enum wsx_direction wsx_state_stream_direction(const struct wsx_session *session,
                                               const packet_info *pinfo) {
     if (session->tcp)
         return wsx_state_direction(session, pinfo);
-    bool to_server = addresses_equal(&session->server_address, &pinfo->dst) &&
-                     session->server_port == pinfo->destport;
+    bool to_server = addresses_equal(&session->server.address, &pinfo->dst) &&
+                     session->server.port == pinfo->destport;
     return to_server ? WSX_CLIENT_TO_SERVER : WSX_SERVER_TO_CLIENT;
 }
 

@@ -34,7 +34,7 @@ static dissector_handle_t builtin, http_handle;
 static dissector_handle_t upgrade_handle, tcp_handle, pending_handle, decode_handle;
 static heur_dissector_t builtin_heuristic;
 static heur_dtbl_entry_t *tcp_entry, *tls_entry; /* of the heuristics: are they on? */
-static int proto_tcp = -1, proto_http = -1, proto_http2 = -1, proto_tls = -1;
+static int proto_tcp = -1, proto_http = -1, proto_http2 = -1, proto_tls = -1, proto_quic = -1;
 
 /* ---- layers ---- */
 
@@ -47,18 +47,15 @@ static bool has_layer(const packet_info *pinfo, int proto) {
 }
 
 /* What is asked of every packet, in one walk. */
-struct layers {
-    bool http, http2, tls;
-};
-
-static struct layers layers_of(const packet_info *pinfo) {
-    struct layers layers = {false, false, false};
+static struct wsx_layers layers_of(const packet_info *pinfo) {
+    struct wsx_layers layers = {false, false, false, false};
     for (wmem_list_frame_t *layer = wmem_list_tail(pinfo->layers); layer;
          layer = wmem_list_frame_prev(layer)) {
         int proto = GPOINTER_TO_INT(wmem_list_frame_data(layer));
         layers.http |= proto == proto_http;
         layers.http2 |= proto == proto_http2;
         layers.tls |= proto == proto_tls;
+        layers.quic |= proto == proto_quic;
     }
     return layers;
 }
@@ -608,7 +605,7 @@ static void settle(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
 }
 
 static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
-                         const struct layers *layers) {
+                         const struct wsx_layers *layers) {
     struct wsx_session *session = NULL;
     if (layers->http)
         wsx_upgrade_scan(pinfo);
@@ -639,8 +636,8 @@ static int dissect_end(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
     if (!wsx_enhanced)
         return 0;
     wsx_state_enter(pinfo);
-    const struct layers layers = layers_of(pinfo);
-    wsx_http2_walk(tvb, pinfo, tree, layers.http2);
+    const struct wsx_layers layers = layers_of(pinfo);
+    wsx_http2_walk(tvb, pinfo, tree, &layers);
     if (wsx_state_first_pass(pinfo)) {
         watch_packet(tvb, pinfo, tree, &layers);
     } else if (wsx_state_session_count()) {
@@ -687,6 +684,7 @@ void wsx_transport_handoff(void) {
     proto_http = proto_get_id_by_filter_name("http");
     proto_http2 = proto_get_id_by_filter_name("http2");
     proto_tls = proto_get_id_by_filter_name("tls");
+    proto_quic = proto_get_id_by_filter_name("quic");
     dissector_add_string("http.upgrade", "websocket", upgrade_handle);
     dissector_add_string("http.upgrade", "WebSocket", upgrade_handle);
     dissector_add_for_decode_as("tcp.port", decode_handle);

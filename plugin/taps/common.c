@@ -82,7 +82,7 @@ bool wsx_taps_from_client(const packet_info *pinfo, const struct wsx_session *se
     if (pinfo->num == session->response_packet)
         return false;
     if (pinfo->srcport != pinfo->destport)
-        return pinfo->destport == session->server_port;
+        return pinfo->destport == session->server.port;
     return !item || item->direction == WSX_CLIENT_TO_SERVER;
 }
 

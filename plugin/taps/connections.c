@@ -224,8 +224,8 @@ static void fill(stat_tap_table *table, unsigned row) {
     int64_t start = session->request_packet ? session->request_time : session->open_time;
     put_uint(table, row, COLUMN_STREAM, session->number);
     cell(table, row, COLUMN_START)->value.float_value = (double)(start - capture_begin) / 1e9;
-    put_text(table, row, COLUMN_CLIENT, text_or_empty(session->client));
-    put_text(table, row, COLUMN_SERVER, text_or_empty(session->server));
+    put_text(table, row, COLUMN_CLIENT, g_strdup(wsx_end_text(&session->client)));
+    put_text(table, row, COLUMN_SERVER, g_strdup(wsx_end_text(&session->server)));
     put_text(table, row, COLUMN_URI, wsx_taps_shown(session->uri ? session->uri : "", UINT_MAX));
     put_text(table, row, COLUMN_SUBPROTOCOL,
              wsx_taps_shown(session->subprotocol ? session->subprotocol : "", UINT_MAX));

@@ -115,8 +115,10 @@ static struct ends ends_of(const packet_info *pinfo, const struct wsx_session *s
                         .relative = pinfo->rel_ts,
                         .absolute = pinfo->abs_ts};
     if (wsx_taps_draw_once()) {
-        set_address(&ends.client, AT_STRINGZ, (int)strlen(session->client) + 1, session->client);
-        set_address(&ends.server, AT_STRINGZ, (int)strlen(session->server) + 1, session->server);
+        const char *client = wsx_end_text(&session->client);
+        const char *server = wsx_end_text(&session->server);
+        set_address(&ends.client, AT_STRINGZ, (int)strlen(client) + 1, client);
+        set_address(&ends.server, AT_STRINGZ, (int)strlen(server) + 1, server);
         return ends;
     }
     copy_address_shallow(&ends.client, from_client ? &pinfo->src : &pinfo->dst);

@@ -13,12 +13,12 @@
 static void label_port(packet_info *pinfo, char *result) {
     const struct wsx_session *session = wsx_taps_session(pinfo);
     snprintf(result, MAX_DECODE_AS_PROMPT_LEN, "WebSocket messages of server port %u as",
-             session ? session->server_port : 0);
+             session ? session->server.port : 0);
 }
 
 static void *value_port(packet_info *pinfo) {
     const struct wsx_session *session = wsx_taps_session(pinfo);
-    return GUINT_TO_POINTER(session ? session->server_port : 0);
+    return GUINT_TO_POINTER(session ? session->server.port : 0);
 }
 
 static void label_protocol(packet_info *pinfo, char *result) {

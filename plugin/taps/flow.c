@@ -21,17 +21,14 @@
  * server have the same one, the server's has its port. */
 static void set_ends(struct wsx_sequence_item *arrow, const struct wsx_session *session,
                      enum wsx_direction direction, packet_info *pinfo) {
-    const char *client_colon = strrchr(session->client, ':');
-    const char *server_colon = strrchr(session->server, ':');
-    size_t client_length = (size_t)(client_colon - session->client);
-    size_t server_length = (size_t)(server_colon - session->server);
-    bool same = client_length == server_length &&
-                strncmp(session->client, session->server, client_length) == 0;
-    const char *client = wmem_strndup(pinfo->pool, session->client, client_length);
-    const char *server =
-        same ? session->server : wmem_strndup(pinfo->pool, session->server, server_length);
-    uint16_t client_port = (uint16_t)strtoul(client_colon + 1, NULL, 10);
-    uint16_t server_port = (uint16_t)strtoul(server_colon + 1, NULL, 10);
+    const char *client_text = wsx_end_text(&session->client);
+    const char *server_text = wsx_end_text(&session->server);
+    size_t client_length = (size_t)(strrchr(client_text, ':') - client_text);
+    size_t server_length = (size_t)(strrchr(server_text, ':') - server_text);
+    bool same =
+        client_length == server_length && strncmp(client_text, server_text, client_length) == 0;
+    const char *client = wmem_strndup(pinfo->pool, client_text, client_length);
+    const char *server = same ? server_text : wmem_strndup(pinfo->pool, server_text, server_length);
     bool from_client = direction == WSX_CLIENT_TO_SERVER;
     address from, to;
     set_address(&from, AT_STRINGZ, (int)strlen(from_client ? client : server) + 1,
@@ -42,8 +39,8 @@ static void set_ends(struct wsx_sequence_item *arrow, const struct wsx_session *
     free_address(&arrow->dst_addr);
     copy_address(&arrow->src_addr, &from);
     copy_address(&arrow->dst_addr, &to);
-    arrow->port_src = from_client ? client_port : server_port;
-    arrow->port_dst = from_client ? server_port : client_port;
+    arrow->port_src = (uint16_t)(from_client ? session->client.port : session->server.port);
+    arrow->port_dst = (uint16_t)(from_client ? session->server.port : session->client.port);
 }
 
 static bool is_arrow(const struct wsx_item *item) {

@@ -295,7 +295,8 @@ static void put_http_version(GString *out, const struct wsx_head *head,
 static char *url_of(const struct wsx_session *session) {
     if (session->uri)
         return wsx_told_uri(session->uri);
-    return g_strdup_printf("%s://%s/", session->encrypted ? "wss" : "ws", session->server);
+    return g_strdup_printf("%s://%s/", session->encrypted ? "wss" : "ws",
+                           wsx_end_text(&session->server));
 }
 
 static void put_request(GString *out, const struct wsx_session *session) {
@@ -418,7 +419,7 @@ static void write_chunk(const struct archive *archive, struct chunk chunk) {
  * _connectionId as the connection. */
 static void put_connection(GString *out, const struct wsx_session *session) {
     char number[16];
-    g_snprintf(number, sizeof number, "%u", session->server_port);
+    g_snprintf(number, sizeof number, "%u", session->server.port);
     put_text(out, "connection", number);
     g_snprintf(number, sizeof number, "%u", session->transport_stream);
     put_text(out, "_connectionId", number);
@@ -430,7 +431,7 @@ static void write_entry(struct archive *archive, const struct wsx_session *sessi
     put_times(out, session);
     put_request(out, session);
     put_response(out, session);
-    put_server(out, session->server);
+    put_server(out, wsx_end_text(&session->server));
     put_connection(out, session);
     put_text(out, "_resourceType", "websocket");
     if (session->midstream)

@@ -122,8 +122,8 @@ static void write_open(struct writer *writer, const struct wsx_session *session)
     bool answered = session->open_packet != 0;
     begin(writer, "open", session, answered ? session->open_packet : session->request_packet,
           answered ? session->open_time : session->request_time);
-    put_text(line, "client", session->client);
-    put_text(line, "server", session->server);
+    put_text(line, "client", wsx_end_text(&session->client));
+    put_text(line, "server", wsx_end_text(&session->server));
     if (session->request_packet || session->response_packet)
         put_text(line, "http", versions[session->http]);
     put_number(line, "transport_stream", session->transport_stream);

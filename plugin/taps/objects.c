@@ -93,8 +93,9 @@ static void add(const export_object_list_t *list, const struct wsx_item *item, p
     const struct wsx_session *session = item->session;
     const uint8_t *bytes = wsx_item_message(item, pinfo, message->have);
     struct kind kind = kind_of(message, bytes);
-    const char *host =
-        session->request.host && *session->request.host ? session->request.host : session->server;
+    const char *host = session->request.host && *session->request.host
+                           ? session->request.host
+                           : wsx_end_text(&session->server);
     export_object_entry_t *entry = g_new0(export_object_entry_t, 1);
     entry->pkt_num = item->packet;
     entry->hostname = g_utf8_make_valid(host, -1);

@@ -22,7 +22,7 @@ static dissector_handle_t handle_of(const struct wsx_session *session) {
         by_port = find_dissector_table("ws.port");
     }
     if (!session->subprotocol || !*session->subprotocol)
-        return dissector_get_uint_handle(by_port, session->server_port);
+        return dissector_get_uint_handle(by_port, session->server.port);
     dissector_handle_t handle = dissector_get_string_handle(by_protocol, session->subprotocol);
     if (!handle) {
         char *lower = g_ascii_strdown(session->subprotocol, -1);
