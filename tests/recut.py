@@ -7,6 +7,7 @@ MODE bytes        one byte a segment
      flight       what one side sends before anybody else says something goes in one segment, at most
                   60,000 bytes
      random:SEED  pieces of random size, across the borders of the old segments
+     pieces:N     pieces of N bytes, across them too
 
 IN is pcap or pcapng; Ethernet, loopback, Linux cooked or raw IP; IPv4 or IPv6. OUT is pcap with
 nanoseconds; where IN carries TLS keys it is pcapng and carries them too.
@@ -234,16 +235,18 @@ class Recutter:
     def __init__(self, link, mode):
         self.link, self.out, self.next = link, [], {}
         self.waiting, self.start, self.held = bytearray(), 0, []
-        self.mode, _, seed = mode.partition(":")
-        if self.mode not in ("bytes", "flight", "random") or (self.mode == "random") != bool(seed):
-            raise NotClean(f"no mode {mode}: bytes, flight or random:SEED")
-        self.random = random.Random(seed)
+        self.mode, _, number = mode.partition(":")
+        if (self.mode not in ("bytes", "flight", "random", "pieces") or
+                (self.mode in ("random", "pieces")) != number.isdecimal()):
+            raise NotClean(f"no mode {mode}: bytes, flight, random:SEED or pieces:N")
+        self.random = random.Random(number)
+        self.pieces = int(number or 1)
         self.tcp_bytes = self.repeats = 0
 
     def piece_max(self):
         if self.mode == "random":
             return self.random.randint(1, RANDOM_BYTES_MAX)
-        return 1 if self.mode == "bytes" else FLIGHT_BYTES_MAX
+        return FLIGHT_BYTES_MAX if self.mode == "flight" else self.pieces
 
     def add(self, ns, data, length, number):
         s = parse_segment(self.link, ns, data, length, number)
@@ -342,7 +345,7 @@ def recut(data, mode):
 
 def main():
     if len(sys.argv) != 4:
-        sys.exit("usage: recut.py IN OUT bytes|flight|random:SEED")
+        sys.exit("usage: recut.py IN OUT bytes|flight|random:SEED|pieces:N")
     source, target, mode = sys.argv[1:]
     with open(source, "rb") as file:
         data = file.read()

@@ -10,6 +10,7 @@ recut:NAME:MODE     the cutting tool itself: Wireshark's own TCP stream is the s
 truth:NAME:MODE     a sample capture against what its endpoints logged: one pass, -2, other cuts
 click:NAME          packets in random order through sharkd, against in order and against -2
 settings:NAME:KIND  the same JSON Lines under TCP's own preferences
+heads:NAME:KIND  the same JSON Lines, but for packets and times, when heads lie in several segments
 off:NAME            with websocket.enhanced off, the very output that there is without wsx
 and what the folders of MODULES offer: conformance:GROUP, impair:KIND, surfaces:NAME, har:NAME and so on
 
@@ -54,6 +55,13 @@ SETTINGS = {
 }
 SETTINGS_CASES = ("cl_by_client", "hs_101_with_partial_frame", "hs_client_pipelines",
                   "msg_frag_both_dirs", "pmd_fragmented", "fr_big_masked_300k")
+# Who puts a head in several segments together: Wireshark, or wsx where Wireshark must not.
+HEADS = {
+    "default": [],
+    "no-headers": ["-o", "http.desegment_headers:FALSE"],
+    "no-streams": ["-o", "tcp.desegment_tcp_streams:FALSE"],
+}
+HEADS_SAMPLE = "ws_plain_close"  # with first lines longer than a segment, too
 OFF_SAMPLES = ("ws_plain_frag", "ws_plain", "ws_pmd", "wss_tls13")
 RECUT_SAMPLES = ("proto_graphql", "lws_server_wsclient")
 SHOWN_PROBLEMS = 25
@@ -156,6 +164,18 @@ def settings_test(env, path, options):
     if len(usual) != len(other):
         problems.append(f"{len(usual)} lines became {len(other)}")
     return problems
+
+
+def heads_test(env, path, options):
+    target = cut(env, path, "pieces:100")
+    due, got = (run_cases.cut_free(jsonlines.run(env, p, o))
+                for p, o in ((path, []), (target, options)))
+    target.unlink()
+    problems = []
+    for key in sorted(set(due) | set(got)):
+        problems.extend(run_cases.difference("\n".join(due.get(key, [])),
+                                             "\n".join(got.get(key, [])), str(key)))
+    return problems if due else ["nothing to compare"]
 
 
 # --- which tests there are ----------------------------------------------------------------------
@@ -270,6 +290,12 @@ def settings_tests(env, quick):
                    lambda path=path, options=options: settings_test(env, path, options))
 
 
+def heads_tests(env, quick):
+    path = run_cases.SAMPLES / f"{HEADS_SAMPLE}.pcapng"
+    for kind, options in HEADS.items():
+        yield f"heads:{HEADS_SAMPLE}:{kind}", lambda options=options: heads_test(env, path, options)
+
+
 def load_module(path):
     """A program of MODULES. The files beside it are its own: another folder's may have their names."""
     sys.path.insert(0, str(path.parent))
@@ -322,7 +348,7 @@ def main():
     tests = [t for source in (unit_tests(), replay_tests(), recut_tests(env, args.quick),
                               truth_tests(env, args.quick), case_tests(env, args.quick),
                               click_tests(env, args.quick), settings_tests(env, args.quick),
-                              off_tests(env, args.quick),
+                              off_tests(env, args.quick), heads_tests(env, args.quick),
                               module_tests(env, args.quick))
              for t in source if fits(t[0], args.k)]
     if args.list:

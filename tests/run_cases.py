@@ -24,7 +24,8 @@ case.toml    purpose      what is right here, in words
                           severity
              judge        false: do not judge the findings
              recut        false: the capture can't be cut otherwise (loss, snaplen); that it can't is
-                          checked too. "flight": only into longer pieces
+                          checked too. "flight": only into longer pieces. Else the mode of recut.py
+                          that takes the place of one byte a segment
              wireshark    "4.4": older versions can't do it and leave the case out
 
 Every case runs in one pass and with -2, which must give the same lines, and with its bytes cut otherwise,
@@ -242,8 +243,11 @@ def judge_recut(env, run, problems):
     # Wireshark knows HTTP/2 without TLS by its preface, which it wants in one segment.
     cleartext_h2 = any(m.get("http") == "2" and m.get("uri", "").startswith("ws:")
                        for m in run.messages)
-    if run.case.spec.get("recut") == "flight" or cleartext_h2:
+    asked = run.case.spec.get("recut")
+    if asked == "flight" or cleartext_h2:
         modes = modes[1:]
+    elif isinstance(asked, str):
+        modes[0] = asked
     for mode in modes:
         target = env.new_path(".cut")
         done = subprocess.run([sys.executable, "-B", str(TESTS / "recut.py"), str(run.path),

@@ -10,8 +10,6 @@
 
 #include <string.h>
 
-/* What is kept: a head of any usual length, and what came behind it. */
-#define ANSWER_BYTES 16384u
 /* Pieces that do not touch each other. */
 #define ANSWER_PIECES 32u
 
@@ -20,7 +18,7 @@ struct wsx_answer {
     struct {
         uint32_t from, to;
     } piece[ANSWER_PIECES];
-    uint8_t bytes[ANSWER_BYTES];
+    uint8_t bytes[WSX_ANSWER_BYTES];
 };
 
 static void piece_remove(struct wsx_answer *answer, unsigned at) {
@@ -29,12 +27,12 @@ static void piece_remove(struct wsx_answer *answer, unsigned at) {
 
 void wsx_answer_add(struct wsx_answer **place, uint64_t offset, const uint8_t *bytes,
                     size_t length) {
-    if (!length || offset >= ANSWER_BYTES)
+    if (!length || offset >= WSX_ANSWER_BYTES)
         return;
     if (!*place)
         *place = g_new0(struct wsx_answer, 1);
     struct wsx_answer *answer = *place;
-    uint32_t from = (uint32_t)offset, to = from + (uint32_t)MIN(length, ANSWER_BYTES - offset);
+    uint32_t from = (uint32_t)offset, to = from + (uint32_t)MIN(length, WSX_ANSWER_BYTES - offset);
     memcpy(answer->bytes + from, bytes, to - from);
     for (unsigned i = 0; i < answer->count;) {
         if (answer->piece[i].from > to || answer->piece[i].to < from) {
@@ -56,7 +54,7 @@ size_t wsx_answer_next(const struct wsx_answer *answer, uint64_t from, uint64_t 
                        const uint8_t **bytes) {
     uint32_t best = UINT32_MAX, end = 0;
     for (unsigned i = 0; answer && i < answer->count; i++) {
-        uint32_t begins = MAX(answer->piece[i].from, (uint32_t)MIN(from, ANSWER_BYTES));
+        uint32_t begins = MAX(answer->piece[i].from, (uint32_t)MIN(from, WSX_ANSWER_BYTES));
         if (begins < answer->piece[i].to && begins < best) {
             best = begins;
             end = answer->piece[i].to;

@@ -13,6 +13,9 @@
 
 struct wsx_answer;
 
+/* What is kept: a head of any usual length, and what came behind it. */
+#define WSX_ANSWER_BYTES 16384u
+
 /* Keeps bytes at an offset, 0 where the answer is due; those far behind are not kept. *place: NULL
  * at first; freed with g_free. */
 void wsx_answer_add(struct wsx_answer **place, uint64_t offset, const uint8_t *bytes,

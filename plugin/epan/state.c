@@ -8,6 +8,7 @@
 #include "store.h"
 
 #include "fields.h"
+#include "request.h"
 #include "tcpview.h"
 #include "tokens.h"
 #include "writable.h"
@@ -87,6 +88,7 @@ static void state_init(void) {
     wsx_store_ends_init();
     findings_bytes = 0;
     wsx_store_lookup_init();
+    wsx_request_init();
     wsx_records_init();
     wsx_store_streams_init();
 }

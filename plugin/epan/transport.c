@@ -11,6 +11,7 @@
 #include "evidence.h"
 #include "fields.h"
 #include "http2.h"
+#include "request.h"
 #include "show.h"
 #include "state.h"
 #include "taps/taps.h"
@@ -35,6 +36,7 @@ static dissector_handle_t upgrade_handle, tcp_handle, pending_handle, decode_han
 static heur_dissector_t builtin_heuristic;
 static heur_dtbl_entry_t *tcp_entry, *tls_entry; /* of the heuristics: are they on? */
 static int proto_tcp = -1, proto_http = -1, proto_http2 = -1, proto_tls = -1, proto_quic = -1;
+static int proto_data = -1;
 
 /* ---- layers ---- */
 
@@ -208,8 +210,8 @@ static int dissect_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, 
             note_tunnelled(pinfo, tvb);
             return (int)tvb_captured_length(tvb);
         }
-        if (!session->opened)
-            session = NULL;
+        if (!session->opened) /* the rest of the answer's head, where HTTP does not wait for it */
+            return (int)tvb_captured_length(tvb);
     }
     return run(tvb, pinfo, tree, session, NULL);
 }
@@ -334,6 +336,14 @@ static bool tcp_is_below(const packet_info *pinfo) {
     return below && GPOINTER_TO_INT(wmem_list_frame_data(below)) == proto_tcp;
 }
 
+/* At the packet's end: no dissector has taken what TCP has. */
+static bool is_unread(const packet_info *pinfo) {
+    wmem_list_frame_t *below = wmem_list_frame_prev(wmem_list_tail(pinfo->layers));
+    if (below && GPOINTER_TO_INT(wmem_list_frame_data(below)) == proto_data)
+        below = wmem_list_frame_prev(below);
+    return below && GPOINTER_TO_INT(wmem_list_frame_data(below)) == proto_tcp;
+}
+
 /* Decode As: no handshake is known. */
 static int dissect_decode_as(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
@@ -409,11 +419,13 @@ static void feed_held_back(packet_info *pinfo, struct wsx_session *session,
     enum wsx_direction direction = wsx_state_direction(session, pinfo);
     const struct wsx_stream *stream = &session->core->side[direction].stream;
     uint64_t before, offset = wsx_state_offset(session, direction, view->sequence, &before);
-    if (before || offset + view->length <= stream->next)
+    /* the end of the answer's head, and frames behind it */
+    unsigned head = (unsigned)MIN(before, view->length), there = MIN(head, view->captured);
+    if (offset + view->length - head <= stream->next)
         return;
-    struct wsx_call *call =
-        wsx_state_feed(pinfo, session, NULL, view->payload, view->captured, view->length, direction,
-                       offset, given_up(pinfo, session, direction));
+    struct wsx_call *call = wsx_state_feed(
+        pinfo, session, NULL, view->payload ? view->payload + there : NULL, view->captured - there,
+        view->length - head, direction, offset, given_up(pinfo, session, direction));
     wsx_show_call(call, tvb, pinfo, tree);
 }
 
@@ -609,7 +621,8 @@ static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
     struct wsx_session *session = NULL;
     if (layers->http)
         wsx_upgrade_scan(pinfo);
-    else if (pinfo->ptype == PT_TCP && pinfo->fd->pkt_len >= REQUEST_MIN && tcp_is_below(pinfo))
+    else if (pinfo->ptype == PT_TCP &&
+             (pinfo->fd->pkt_len >= REQUEST_MIN || wsx_request_waits()) && is_unread(pinfo))
         wsx_upgrade_held_back(pinfo);
     const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
     for (guint i = 0; handshakes && i < handshakes->len; i++)
@@ -684,6 +697,7 @@ void wsx_transport_handoff(void) {
     proto_http = proto_get_id_by_filter_name("http");
     proto_http2 = proto_get_id_by_filter_name("http2");
     proto_tls = proto_get_id_by_filter_name("tls");
+    proto_data = proto_get_id_by_filter_name("data");
     proto_quic = proto_get_id_by_filter_name("quic");
     dissector_add_string("http.upgrade", "websocket", upgrade_handle);
     dissector_add_string("http.upgrade", "WebSocket", upgrade_handle);

@@ -9,7 +9,8 @@
 
 #include "answer.h"
 #include "fields.h"
-#include "state.h"
+#include "request.h"
+#include "store.h"
 #include "tcpview.h"
 
 /* One data source of the packet, on its way through a scan. */
@@ -268,6 +269,21 @@ static struct wsx_session *waiting(struct wsx_session *latest) {
     return latest && !latest->response_packet && !latest->opened && !latest->cause ? latest : NULL;
 }
 
+/* A head in several segments, of which HTTP makes no data source. */
+static bool take_request_in_pieces(packet_info *pinfo) {
+    conversation_t *conversation =
+        pinfo->ptype == PT_TCP ? wsx_store_conversation(pinfo, false) : NULL;
+    struct tcp_analysis *tcp =
+        conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
+    struct wsx_tcp_view view;
+    if (!tcp || !wsx_tcp_view(pinfo, tcp, &view) || !view.captured)
+        return false;
+    struct source source = {.packet = false};
+    source.whole = source.length = wsx_request_piece(tcp->fwd, view.sequence, view.payload,
+                                                     view.captured, &source.bytes);
+    return source.length && take_request(pinfo, &source);
+}
+
 void wsx_upgrade_scan(packet_info *pinfo) {
     struct wsx_session *latest = wsx_state_find(pinfo);
     if (wsx_state_handshakes(pinfo->num) || (latest && latest->opened && !latest->cause) ||
@@ -288,6 +304,8 @@ void wsx_upgrade_scan(packet_info *pinfo) {
         if (!answer && take_request(pinfo, &source))
             return;
     }
+    if (!answer && !source.encrypted)
+        take_request_in_pieces(pinfo);
 }
 
 /* ---- what TCP hands on to nobody ---- */
@@ -309,12 +327,14 @@ void wsx_upgrade_answer(packet_info *pinfo, struct wsx_session *session,
 }
 
 void wsx_upgrade_held_back(packet_info *pinfo) {
-    conversation_t *conversation = find_conversation_pinfo(pinfo, 0);
+    conversation_t *conversation = wsx_store_conversation(pinfo, false);
     struct tcp_analysis *tcp =
         conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
     struct wsx_tcp_view view;
-    if (!tcp || !wsx_tcp_view(pinfo, tcp, &view) || view.captured < 16 ||
-        memcmp(view.payload, "GET ", 4) != 0)
+    if (!tcp || !wsx_tcp_view(pinfo, tcp, &view) || !view.captured)
+        return;
+    bool begins = view.captured >= 16 && memcmp(view.payload, "GET ", 4) == 0;
+    if (!begins && !wsx_request_waits())
         return;
     struct wsx_session *latest = wsx_state_find(pinfo);
     if (latest) {
@@ -325,6 +345,6 @@ void wsx_upgrade_held_back(packet_info *pinfo) {
     }
     struct source source = {.packet = true, .bytes = view.payload};
     source.whole = source.length = view.captured;
-    if (take_request(pinfo, &source) && (latest = wsx_state_find(pinfo)) != NULL)
+    if (((begins && take_request(pinfo, &source)) || take_request_in_pieces(pinfo)) && (latest = wsx_state_find(pinfo)) != NULL)
         latest->on_tcp = true;
 }
