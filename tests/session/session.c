@@ -6,12 +6,15 @@
  *   session WORD...    the words are carried out one after the other:
  *
  *   open FILE          reads the packets and dissects each for the first time
+ *   once FILE          the same, with the taps, whose output follows: as tshark in one pass
  *   set NAME:VALUE     sets a preference; `again` lets it take effect on the file that is open
  *   off NAME, on NAME  switches a protocol
  *   again              dissects the file anew, as Wireshark does when preferences have changed
  *   click              dissects each packet again, the last one first
  *   retap              begins all taps anew and runs them over the file, as -z does
  *   print              each packet's columns and tree
+ *   mixed SEED         the same, but dissected twice, in random order
+ *   say TEXT           prints the text
  *   tap TEXT           as -z TEXT
  *   heap               bytes that are allocated
  *   leaks              in a build with the sanitizers: tells what nobody can free any more
@@ -21,21 +24,15 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "compat.h"
+#include "reading.h"
 
 #include <epan/column-info.h>
 #include <epan/column.h>
-#include <epan/epan.h>
-#include <epan/epan_dissect.h>
 #include <epan/print.h>
 #include <epan/print_stream.h>
 #include <epan/timestamp.h>
-#include <wiretap/wtap.h>
-#include <wsutil/buffer.h>
-#include <wsutil/filesystem.h>
 #include <wsutil/privileges.h>
 #include <wsutil/report_message.h>
-#include <wsutil/wslog.h>
 
 #include <malloc.h>
 #include <stdlib.h>
@@ -44,8 +41,7 @@ int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
 struct packet {
     frame_data frame;
-    wtap_rec record;
-    uint8_t *bytes;
+    struct record record;
 };
 
 static struct packet *packets;
@@ -60,33 +56,27 @@ static void fail(const char *text, const char *what) {
 
 static const nstime_t *time_of(struct packet_provider_data *provider _U_, uint32_t number) {
     bool known = number > 0 && number <= packet_count;
-    return known ? &packets[number - 1].record.ts : NULL;
+    return known ? &packets[number - 1].record.rec.ts : NULL;
 }
 
 /* ---- dissecting ---- */
 
-enum pass { PASS_LIST, PASS_TREE, PASS_TAPS };
+enum pass { PASS_LIST, PASS_ONCE, PASS_TREE, PASS_TAPS };
 
 static epan_dissect_t *dissect(struct packet *packet, enum pass pass) {
-    const wtap_packet_header *header = &packet->record.rec_header.packet_header;
-    tvbuff_t *tvb = tvb_new_real_data(packet->bytes, header->caplen, (int)header->len);
     /* as Wireshark's own list does; what it does for taps asks for less */
-    bool wanted = pass == PASS_LIST && postdissectors_want_hfids();
+    bool wanted = (pass == PASS_LIST || pass == PASS_ONCE) && postdissectors_want_hfids();
     epan_dissect_t *edt = epan_dissect_new(session, wanted || pass == PASS_TREE, pass == PASS_TREE);
     if (wanted)
-        prime_epan_dissect_with_postdissector_wanted_hfids(edt);
+        READING_PRIME(edt);
     col_custom_prime_edt(edt, &columns);
-    if (pass == PASS_TAPS)
-        epan_dissect_run_with_taps(edt, WTAP_FILE_TYPE_SUBTYPE_UNKNOWN, &packet->record, tvb,
-                                   &packet->frame, &columns);
-    else
-        epan_dissect_run(edt, WTAP_FILE_TYPE_SUBTYPE_UNKNOWN, &packet->record, tvb, &packet->frame,
-                         &columns);
+    record_dissect(edt, &packet->record, &packet->frame, &columns,
+                   pass == PASS_TAPS || pass == PASS_ONCE);
     epan_dissect_fill_in_columns(edt, FALSE, TRUE);
     return edt;
 }
 
-static void first_pass(void) {
+static void first_pass(enum pass pass) {
     static const struct packet_provider_funcs provider = {.get_frame_ts = time_of};
     nstime_t elapsed;
     const frame_data *reference = NULL;
@@ -96,7 +86,7 @@ static void first_pass(void) {
         struct packet *packet = &packets[i];
         frame_data_set_before_dissect(&packet->frame, &elapsed, &reference,
                                       i ? &packets[i - 1].frame : NULL);
-        epan_dissect_free(dissect(packet, PASS_LIST));
+        epan_dissect_free(dissect(packet, pass));
         frame_data_set_after_dissect(&packet->frame, &bytes);
         packet->frame.visited = 1;
     }
@@ -109,7 +99,7 @@ static void do_again(void) {
         frame_data_reset(&packets[i].frame);
         packets[i].frame.visited = 0;
     }
-    first_pass();
+    first_pass(PASS_LIST);
 }
 
 static void do_click(void) {
@@ -124,18 +114,48 @@ static void do_retap(void) {
     draw_tap_listeners(TRUE);
 }
 
+static void print_packet(unsigned i, FILE *file) {
+    print_stream_t *out = print_stream_text_stdio_new(file);
+    epan_dissect_t *edt = dissect(&packets[i], PASS_TREE);
+    fprintf(file, "packet %u: ", i + 1);
+    for (int c = 0; c < (int)columns.num_cols; c++)
+        fprintf(file, "%s%s", c ? " | " : "", get_column_text(&columns, c));
+    fprintf(file, "\n");
+    proto_tree_print(print_dissections_expanded, FALSE, edt, NULL, out);
+    epan_dissect_free(edt);
+    g_free(out);
+}
+
 static void do_print(void) {
-    print_stream_t *out = print_stream_text_stdio_new(stdout);
+    for (unsigned i = 0; i < packet_count; i++)
+        print_packet(i, stdout);
+    fflush(stdout);
+}
+
+static void do_mixed(unsigned seed) {
+    char **texts = g_new0(char *, packet_count + 1);
+    size_t length;
+    GRand *random = g_rand_new_with_seed(seed);
+    unsigned *order = g_new(unsigned, 2 * packet_count + 1);
+    for (unsigned i = 0; i < 2 * packet_count; i++) {
+        unsigned other = (unsigned)g_rand_int_range(random, 0, (gint32)i + 1);
+        order[i] = order[other];
+        order[other] = i % packet_count;
+    }
+    for (unsigned i = 0; i < 2 * packet_count; i++) {
+        free(texts[order[i]]);
+        FILE *file = open_memstream(&texts[order[i]], &length);
+        print_packet(order[i], file);
+        fclose(file);
+    }
     for (unsigned i = 0; i < packet_count; i++) {
-        epan_dissect_t *edt = dissect(&packets[i], PASS_TREE);
-        for (int c = 0; c < (int)columns.num_cols; c++)
-            printf("%s%s", c ? " | " : "", get_column_text(&columns, c));
-        printf("\n");
-        proto_tree_print(print_dissections_expanded, FALSE, edt, NULL, out);
-        epan_dissect_free(edt);
+        fputs(texts[i], stdout);
+        free(texts[i]);
     }
     fflush(stdout);
-    g_free(out);
+    g_free(texts);
+    g_free(order);
+    g_rand_free(random);
 }
 
 /* ---- files ---- */
@@ -148,15 +168,14 @@ static void do_close(void) {
     session = NULL;
     for (unsigned i = 0; i < packet_count; i++) {
         frame_data_destroy(&packets[i].frame);
-        wtap_rec_cleanup(&packets[i].record);
-        g_free(packets[i].bytes);
+        record_clear(&packets[i].record);
     }
     g_free(packets);
     packets = NULL;
     packet_count = 0;
 }
 
-static void do_open(const char *path) {
+static void do_open(const char *path, enum pass pass) {
     int error;
     char *text = NULL;
     gint64 offset;
@@ -164,32 +183,34 @@ static void do_open(const char *path) {
     wtap *file = wtap_open_offline(path, WTAP_TYPE_AUTO, &error, &text, FALSE);
     if (!file)
         fail("can't open", path);
-    Buffer buffer;
-    ws_buffer_init(&buffer, 1514);
-    wtap_rec record;
-    wtap_rec_init(&record);
-    while (wtap_read(file, &record, &buffer, &error, &text, &offset)) {
-        wtap_block_unref(record.block);
-        record.block = NULL;
-        if (record.rec_type != REC_TYPE_PACKET)
+    struct record record;
+    record_init(&record);
+    while (record_read(file, &record, &error, &text, &offset)) {
+        wtap_block_unref(record.rec.block);
+        record.rec.block = NULL;
+        if (record.rec.rec_type != REC_TYPE_PACKET)
             continue;
         packets = g_renew(struct packet, packets, packet_count + 1);
         struct packet *packet = &packets[packet_count++];
         memset(packet, 0, sizeof *packet);
-        wtap_rec_init(&packet->record);
-        packet->record.rec_type = record.rec_type;
-        packet->record.presence_flags = record.presence_flags & (WTAP_HAS_TS | WTAP_HAS_CAP_LEN);
-        packet->record.ts = record.ts;
-        packet->record.tsprec = record.tsprec;
-        packet->record.rec_header = record.rec_header;
-        packet->bytes =
-            g_memdup2(ws_buffer_start_ptr(&buffer), MAX(record.rec_header.packet_header.caplen, 1));
-        frame_data_init(&packet->frame, packet_count, &packet->record, offset, 0);
+        record_keep(&packet->record, &record);
+        frame_data_init(&packet->frame, packet_count, &packet->record.rec, offset, 0);
     }
-    wtap_rec_cleanup(&record);
-    ws_buffer_free(&buffer);
+    g_free(text); /* a file may end within a packet */
+    record_clear(&record);
     wtap_close(file);
-    first_pass();
+    first_pass(pass);
+}
+
+static void do_once(const char *path) {
+    reset_tap_listeners();
+    do_open(path, PASS_ONCE);
+    draw_tap_listeners(TRUE);
+}
+
+static void do_say(const char *text) {
+    puts(text);
+    fflush(stdout);
 }
 
 /* ---- words ---- */
@@ -239,7 +260,13 @@ static bool do_alone(const char *word) {
 
 static bool do_with(const char *word, char *argument) {
     if (strcmp(word, "open") == 0)
-        do_open(argument);
+        do_open(argument, PASS_LIST);
+    else if (strcmp(word, "once") == 0)
+        do_once(argument);
+    else if (strcmp(word, "mixed") == 0)
+        do_mixed((unsigned)strtoul(argument, NULL, 10));
+    else if (strcmp(word, "say") == 0)
+        do_say(argument);
     else if (strcmp(word, "set") == 0)
         do_set(argument);
     else if (strcmp(word, "on") == 0 || strcmp(word, "off") == 0)
@@ -261,10 +288,9 @@ static void show(const char *format, va_list arguments) {
 static void begin(const char *name) {
     static const struct report_message_routines routines = {.vreport_failure = show,
                                                             .vreport_warning = show};
-    ws_log_init("session", NULL);
-    ws_log_set_level(LOG_LEVEL_WARNING);
     init_process_policies();
-    g_free(configuration_init(name, NULL));
+    READING_BEGIN("session", name);
+    ws_log_set_level(LOG_LEVEL_WARNING);
     init_report_message("session", &routines);
     timestamp_set_type(TS_RELATIVE);
     timestamp_set_precision(TS_PREC_AUTO);
