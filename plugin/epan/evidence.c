@@ -67,11 +67,12 @@ void wsx_evidence_register(void) {
     register_cleanup_routine(evidence_cleanup);
 }
 
+/* The built-in dissector has its own data under the protocol: it would take ours for it. */
 static struct wsx_evidence *evidence_of(conversation_t *conversation) {
-    struct wsx_evidence *evidence = conversation_get_proto_data(conversation, wsx_proto);
+    struct wsx_evidence *evidence = conversation_get_proto_data(conversation, hf_direction);
     if (!evidence) {
         evidence = wmem_new0(wmem_file_scope(), struct wsx_evidence);
-        conversation_add_proto_data(conversation, wsx_proto, evidence);
+        conversation_add_proto_data(conversation, hf_direction, evidence);
         g_ptr_array_add(all, evidence);
     }
     return evidence;

@@ -216,9 +216,10 @@ static int dissect_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, 
     return run(tvb, pinfo, tree, session, NULL);
 }
 
+/* The built-in of 4.6 takes what it is given for HTTP's http_upgrade_info_t: what TCP or TLS gives is not. */
 static int dissect_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
-        return call_builtin(tvb, pinfo, tree, data);
+        return call_builtin(tvb, pinfo, tree, NULL);
     wsx_state_enter(pinfo);
     struct wsx_session *session = wsx_state_first_pass(pinfo) ? wsx_state_find(pinfo) : NULL;
     return run(tvb, pinfo, tree, session, data);
@@ -347,7 +348,7 @@ static bool is_unread(const packet_info *pinfo) {
 /* Decode As: no handshake is known. */
 static int dissect_decode_as(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
-        return call_builtin(tvb, pinfo, tree, data);
+        return call_builtin(tvb, pinfo, tree, NULL);
     wsx_state_enter(pinfo);
     struct wsx_session *session = NULL;
     bool from_client, tcp = tcp_is_below(pinfo);

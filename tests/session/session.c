@@ -78,7 +78,7 @@ static epan_dissect_t *dissect(struct packet *packet, enum pass pass) {
 
 static void first_pass(enum pass pass) {
     static const struct packet_provider_funcs provider = {.get_frame_ts = time_of};
-    nstime_t elapsed;
+    nstime_t elapsed = NSTIME_INIT_ZERO;
     const frame_data *reference = NULL;
     guint32 bytes = 0;
     session = epan_new(NULL, &provider);
