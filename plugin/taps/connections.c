@@ -2,7 +2,8 @@
  * connections.c - `-z websocket,connections[,FILTER]` and Statistics > WebSocket Connections: one
  * row a connection, in the order of their starts. Reads items; keeps sums for each connection.
  *
- * c2s is client to server, s2c server to client.
+ * tshark's table fits SHOWN_MAX columns of a terminal, Wireshark's window a screen: long addresses,
+ * URIs and subprotocols lose their middle. The JSON Lines and sharkd have them whole.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,8 +14,9 @@
 
 #include <stdlib.h>
 
-/* Characters of a URI that tshark prints; the JSON Lines have it whole. */
-#define URI_SHOWN 64
+/* tshark's rows, in columns of a terminal. Those with less in them are as wide as that. */
+#define SHOWN_MAX 200
+#define BAR_WIDTH 2 /* tshark draws " |" behind each column */
 
 enum column {
     COLUMN_STREAM,
@@ -29,9 +31,7 @@ enum column {
     COLUMN_MESSAGES_S2C,
     COLUMN_BYTES_S2C,
     COLUMN_COMPRESSION,
-    COLUMN_PING_MIN,
-    COLUMN_PING_AVG,
-    COLUMN_PING_MAX,
+    COLUMN_PING,
     COLUMN_CLOSE,
     COLUMN_END,
     COLUMN_DURATION,
@@ -39,32 +39,45 @@ enum column {
     COLUMN_COUNT
 };
 
+#define TO_SERVER "\xe2\x86\x92" /* arrows as in the Info column */
+#define TO_CLIENT "\xe2\x86\x90"
+#define ELLIPSIS "\xe2\x80\xa6"
+
 static const struct {
     stat_tap_table_item_enum type;
-    const char *title;
+    const char *title;        /* of tshark: table_title tells what is behind it */
+    const char *window_title; /* of others; NULL: the same */
+    const char *format;
+    bool left;
+    unsigned floor;        /* tshark shortens its values to no less; 0: never */
+    unsigned window_shown; /* columns that a window has of a value; 0: all */
 } kinds[COLUMN_COUNT] = {
-    [COLUMN_STREAM] = {TABLE_ITEM_UINT, "Stream"},
-    [COLUMN_START] = {TABLE_ITEM_FLOAT, "Start (s)"},
-    [COLUMN_CLIENT] = {TABLE_ITEM_STRING, "Client"},
-    [COLUMN_SERVER] = {TABLE_ITEM_STRING, "Server"},
-    [COLUMN_URI] = {TABLE_ITEM_STRING, "URI"},
-    [COLUMN_SUBPROTOCOL] = {TABLE_ITEM_STRING, "Subprotocol"},
-    [COLUMN_PACKETS] = {TABLE_ITEM_UINT, "Packets"},
-    [COLUMN_MESSAGES_C2S] = {TABLE_ITEM_UINT, "Messages c2s"},
-    [COLUMN_BYTES_C2S] = {TABLE_ITEM_UINT, "Bytes c2s"},
-    [COLUMN_MESSAGES_S2C] = {TABLE_ITEM_UINT, "Messages s2c"},
-    [COLUMN_BYTES_S2C] = {TABLE_ITEM_UINT, "Bytes s2c"},
-    [COLUMN_COMPRESSION] = {TABLE_ITEM_STRING, "Compression"},
-    [COLUMN_PING_MIN] = {TABLE_ITEM_STRING, "Ping min (ms)"},
-    [COLUMN_PING_AVG] = {TABLE_ITEM_STRING, "Ping avg (ms)"},
-    [COLUMN_PING_MAX] = {TABLE_ITEM_STRING, "Ping max (ms)"},
-    [COLUMN_CLOSE] = {TABLE_ITEM_STRING, "Close"},
-    [COLUMN_END] = {TABLE_ITEM_STRING, "End"},
-    [COLUMN_DURATION] = {TABLE_ITEM_FLOAT, "Duration (s)"},
-    [COLUMN_FINDINGS] = {TABLE_ITEM_UINT, "Findings"},
+    [COLUMN_STREAM] = {TABLE_ITEM_UINT, "Stream", .format = "u"},
+    [COLUMN_START] = {TABLE_ITEM_FLOAT, "Start", "Start (s)", ".3f"},
+    /* 21: any IPv4 address with its port */
+    [COLUMN_CLIENT] = {TABLE_ITEM_STRING, "Client", NULL, "s", true, 21, 30},
+    [COLUMN_SERVER] = {TABLE_ITEM_STRING, "Server", NULL, "s", true, 21, 30},
+    [COLUMN_URI] = {TABLE_ITEM_STRING, "URI", NULL, "s", true, 20, 40},
+    [COLUMN_SUBPROTOCOL] = {TABLE_ITEM_STRING, "Subprotocol", NULL, "s", true, 11, 20},
+    [COLUMN_PACKETS] = {TABLE_ITEM_UINT, "Pkts", "Packets", "u"},
+    [COLUMN_MESSAGES_C2S] = {TABLE_ITEM_UINT, "Msgs " TO_SERVER, "Messages " TO_SERVER, "u"},
+    /* a number cell holds 32 bits */
+    [COLUMN_BYTES_C2S] = {TABLE_ITEM_FLOAT, "Bytes " TO_SERVER, .format = ".0f"},
+    [COLUMN_MESSAGES_S2C] = {TABLE_ITEM_UINT, "Msgs " TO_CLIENT, "Messages " TO_CLIENT, "u"},
+    [COLUMN_BYTES_S2C] = {TABLE_ITEM_FLOAT, "Bytes " TO_CLIENT, .format = ".0f"},
+    [COLUMN_COMPRESSION] = {TABLE_ITEM_STRING, "Saved", "Saved by compression", "s"},
+    [COLUMN_PING] = {TABLE_ITEM_STRING, "Ping", "Ping min/avg/max (ms)", "s"},
+    [COLUMN_CLOSE] = {TABLE_ITEM_STRING, "Closed by", NULL, "s", true},
+    [COLUMN_END] = {TABLE_ITEM_STRING, "End", NULL, "s", true},
+    [COLUMN_DURATION] = {TABLE_ITEM_FLOAT, "Duration", "Duration (s)", ".3f"},
+    [COLUMN_FINDINGS] = {TABLE_ITEM_UINT, "Findings", .format = "u"},
 };
 
-/* What Wireshark reads of kinds; tshark's are made as wide as their values before it draws. */
+static const char table_title[] =
+    "WebSocket connections (" TO_SERVER " from the client, " TO_CLIENT
+    " from the server; Start and Duration in s, Ping min/avg/max in ms; Saved by compression)";
+
+/* What Wireshark reads; tshark's are made as wide as their values before it draws. */
 static stat_tap_table_item columns[COLUMN_COUNT];
 
 /* Sums of one connection. Lives as long as its row. */
@@ -93,6 +106,10 @@ static stat_tap_table_item_type *cell(stat_tap_table *table, unsigned row, enum 
 
 static void put_uint(stat_tap_table *table, unsigned row, enum column column, uint64_t value) {
     cell(table, row, column)->value.uint_value = (unsigned)MIN(value, UINT_MAX);
+}
+
+static void put_float(stat_tap_table *table, unsigned row, enum column column, double value) {
+    cell(table, row, column)->value.float_value = value;
 }
 
 /* Takes a string for g_free. */
@@ -195,27 +212,79 @@ static void sum_item(struct sums *sums, const struct wsx_item *item, packet_info
 
 /* ---- words ---- */
 
-static char *milliseconds(const struct sums *sums, int64_t ns) {
-    return sums->pings ? g_strdup_printf("%.3f", (double)ns / 1e6) : g_strdup("");
+static bool is_window(void) { return g_strcmp0(g_get_prgname(), "wireshark") == 0; }
+
+/* Three digits that count, of what is below a second. For g_free. */
+static char *milliseconds(int64_t ns) {
+    double ms = (double)ns / 1e6;
+    int decimals = ms < 0.9995 ? 3 : ms < 9.995 ? 2 : ms < 99.95 ? 1 : 0;
+    return g_strdup_printf("%.*f", decimals, ms);
 }
 
+static char *ping_words(const struct sums *sums) {
+    if (!sums->pings)
+        return g_strdup("");
+    char *min = milliseconds(sums->ping_min), *max = milliseconds(sums->ping_max);
+    char *avg = milliseconds(sums->ping_sum / sums->pings);
+    char *words = g_strdup_printf("%s/%s/%s", min, avg, max);
+    g_free(min);
+    g_free(avg);
+    g_free(max);
+    return words;
+}
+
+/* Less than nothing is saved when compression makes it longer. */
 static char *compression(const struct sums *sums) {
     double length = (double)sums->inflated, wire = (double)sums->wire;
     if (sums->inflated)
-        return wire > length ? g_strdup_printf("%.1f%% added", 100.0 * (wire - length) / length)
-                             : g_strdup_printf("%.1f%% saved", 100.0 * (length - wire) / length);
-    return g_strdup(sums->session->deflate ? "not used" : "");
+        return g_strdup_printf("%.1f%%", 100.0 * (length - wire) / length);
+    return g_strdup(sums->session->deflate ? "unused" : "");
 }
 
 static char *close_words(const struct sums *sums) {
     if (!sums->closed)
         return g_strdup("");
     if (sums->close_code < 0)
-        return g_strdup_printf("no code by %s", wsx_sender(sums->closer));
-    return g_strdup_printf("%d by %s", sums->close_code, wsx_sender(sums->closer));
+        return g_strdup(wsx_sender(sums->closer));
+    return g_strdup_printf("%s %d", wsx_sender(sums->closer), sums->close_code);
 }
 
-static char *text_or_empty(const char *text) { return g_strdup(text ? text : ""); }
+static unsigned width_of(const char *text) {
+    unsigned width = 0;
+    for (; *text; text = g_utf8_next_char(text)) {
+        gunichar c = g_utf8_get_char(text);
+        width += g_unichar_iswide(c) ? 2 : !g_unichar_iszerowidth(c);
+    }
+    return width;
+}
+
+/* Without its middle when it is wider than `width`: both ends tell more. For g_free. */
+static char *shortened(const char *text, unsigned width) {
+    if (width_of(text) <= width)
+        return g_strdup(text);
+    unsigned front = width / 2, back = width - front - 1;
+    const char *head = text, *tail = text;
+    for (; front; head = g_utf8_next_char(head)) {
+        unsigned taken = g_unichar_iswide(g_utf8_get_char(head)) ? 2 : 1;
+        if (taken > front)
+            break;
+        front -= taken;
+    }
+    while (width_of(tail) > back)
+        tail = g_utf8_next_char(tail);
+    return g_strdup_printf("%.*s" ELLIPSIS "%s", (int)(head - text), text, tail);
+}
+
+/* What a peer or an address says, or NULL. */
+static void put_words(stat_tap_table *table, unsigned row, enum column column, const char *words) {
+    char *text = wsx_taps_shown(words ? words : "", UINT_MAX);
+    if (is_window() && kinds[column].window_shown) {
+        char *whole = text;
+        text = shortened(whole, kinds[column].window_shown);
+        g_free(whole);
+    }
+    put_text(table, row, column, text);
+}
 
 /* The cells of a row, from what is known now. */
 static void fill(stat_tap_table *table, unsigned row) {
@@ -223,26 +292,21 @@ static void fill(stat_tap_table *table, unsigned row) {
     const struct wsx_session *session = sums->session;
     int64_t start = session->request_packet ? session->request_time : session->open_time;
     put_uint(table, row, COLUMN_STREAM, session->number);
-    cell(table, row, COLUMN_START)->value.float_value = (double)(start - capture_begin) / 1e9;
-    put_text(table, row, COLUMN_CLIENT, g_strdup(wsx_end_text(&session->client)));
-    put_text(table, row, COLUMN_SERVER, g_strdup(wsx_end_text(&session->server)));
-    put_text(table, row, COLUMN_URI, wsx_taps_shown(session->uri ? session->uri : "", UINT_MAX));
-    put_text(table, row, COLUMN_SUBPROTOCOL,
-             wsx_taps_shown(session->subprotocol ? session->subprotocol : "", UINT_MAX));
+    put_float(table, row, COLUMN_START, (double)(start - capture_begin) / 1e9);
+    put_words(table, row, COLUMN_CLIENT, wsx_end_text(&session->client));
+    put_words(table, row, COLUMN_SERVER, wsx_end_text(&session->server));
+    put_words(table, row, COLUMN_URI, session->uri);
+    put_words(table, row, COLUMN_SUBPROTOCOL, session->subprotocol);
     put_uint(table, row, COLUMN_PACKETS, session->packets);
     put_uint(table, row, COLUMN_MESSAGES_C2S, sums->messages[WSX_CLIENT_TO_SERVER]);
-    put_uint(table, row, COLUMN_BYTES_C2S, sums->bytes[WSX_CLIENT_TO_SERVER]);
+    put_float(table, row, COLUMN_BYTES_C2S, (double)sums->bytes[WSX_CLIENT_TO_SERVER]);
     put_uint(table, row, COLUMN_MESSAGES_S2C, sums->messages[WSX_SERVER_TO_CLIENT]);
-    put_uint(table, row, COLUMN_BYTES_S2C, sums->bytes[WSX_SERVER_TO_CLIENT]);
+    put_float(table, row, COLUMN_BYTES_S2C, (double)sums->bytes[WSX_SERVER_TO_CLIENT]);
     put_text(table, row, COLUMN_COMPRESSION, compression(sums));
-    put_text(table, row, COLUMN_PING_MIN, milliseconds(sums, sums->ping_min));
-    put_text(table, row, COLUMN_PING_AVG,
-             milliseconds(sums, sums->pings ? sums->ping_sum / sums->pings : 0));
-    put_text(table, row, COLUMN_PING_MAX, milliseconds(sums, sums->ping_max));
+    put_text(table, row, COLUMN_PING, ping_words(sums));
     put_text(table, row, COLUMN_CLOSE, close_words(sums));
-    put_text(table, row, COLUMN_END, text_or_empty(wsx_cause_name(sums->cause)));
-    cell(table, row, COLUMN_DURATION)->value.float_value =
-        (double)(session->last_time - start) / 1e9;
+    put_words(table, row, COLUMN_END, wsx_cause_name(sums->cause));
+    put_float(table, row, COLUMN_DURATION, (double)(session->last_time - start) / 1e9);
     put_uint(table, row, COLUMN_FINDINGS, sums->findings);
 }
 
@@ -254,78 +318,75 @@ static int by_number(const void *a, const void *b) {
     return m < n ? -1 : m > n;
 }
 
-static bool is_left(enum column column) {
-    return column == COLUMN_CLIENT || column == COLUMN_SERVER || column == COLUMN_URI ||
-           column == COLUMN_SUBPROTOCOL || column == COLUMN_CLOSE || column == COLUMN_END;
-}
-
 /* printf counts bytes, and the values are UTF-8. For g_free. */
-static char *padded(const char *text, long width, bool left) {
-    long missing = MAX(width - g_utf8_strlen(text, -1), 0);
-    return left ? g_strdup_printf("%s%*s", text, (int)missing, "")
-                : g_strdup_printf("%*s%s", (int)missing, "", text);
+static char *padded(const char *text, unsigned width, bool left) {
+    int missing = (int)(width - MIN(width_of(text), width));
+    return left ? g_strdup_printf("%s%*s", text, missing, "")
+                : g_strdup_printf("%*s%s", missing, "", text);
 }
 
-static void shorten_uris(stat_tap_table *table) {
-    for (unsigned row = 0; row < table->num_elements; row++) {
-        const char *uri = cell(table, row, COLUMN_URI)->value.string_value;
-        if (g_utf8_strlen(uri, -1) <= URI_SHOWN)
-            continue;
-        size_t kept = (size_t)(g_utf8_offset_to_pointer(uri, URI_SHOWN - 1) - uri);
-        put_text(table, row, COLUMN_URI, g_strdup_printf("%.*s\xe2\x80\xa6", (int)kept, uri));
-    }
+static unsigned cell_width(const stat_tap_table_item_type *item, enum column column) {
+    if (item->type == TABLE_ITEM_STRING)
+        return width_of(item->value.string_value);
+    char *text = item->type == TABLE_ITEM_UINT
+                     ? g_strdup_printf(columns[column].field_format, item->value.uint_value)
+                     : g_strdup_printf(columns[column].field_format, item->value.float_value);
+    unsigned width = (unsigned)strlen(text);
+    g_free(text);
+    return width;
 }
 
-/* Sums over 2^32 do not fit a number cell: that column becomes one of floating numbers. */
-static bool widen_bytes(stat_tap_table *table, enum column column, enum wsx_direction direction) {
-    bool large = false;
+static unsigned column_width(stat_tap_table *table, enum column column) {
+    unsigned width = width_of(kinds[column].title);
     for (unsigned row = 0; row < table->num_elements; row++)
-        large = large || sums_of(table, row)->bytes[direction] > UINT_MAX;
-    for (unsigned row = 0; large && row < table->num_elements; row++) {
-        cell(table, row, column)->type = TABLE_ITEM_FLOAT;
-        cell(table, row, column)->value.float_value = (double)sums_of(table, row)->bytes[direction];
+        width = MAX(width, cell_width(cell(table, row, column), column));
+    return width;
+}
+
+/* Takes from the column that is the furthest above its floor until a row fits, or none is above. */
+static void fit(unsigned widths[COLUMN_COUNT]) {
+    unsigned total = COLUMN_COUNT * BAR_WIDTH;
+    for (unsigned i = 0; i < COLUMN_COUNT; i++)
+        total += widths[i];
+    for (; total > SHOWN_MAX; total--) {
+        unsigned widest = COLUMN_COUNT, excess = 0;
+        for (unsigned i = 0; i < COLUMN_COUNT; i++)
+            if (kinds[i].floor && widths[i] > kinds[i].floor + excess) {
+                excess = widths[i] - kinds[i].floor;
+                widest = i;
+            }
+        if (widest == COLUMN_COUNT)
+            return;
+        widths[widest]--;
     }
-    return large;
 }
 
-static char *as_text(const stat_tap_table_item_type *item, bool whole) {
-    if (item->type == TABLE_ITEM_UINT)
-        return g_strdup_printf("%u", item->value.uint_value);
-    if (item->type == TABLE_ITEM_FLOAT)
-        return g_strdup_printf(whole ? "%.0f" : "%.6f", item->value.float_value);
-    return g_strdup(item->value.string_value);
-}
-
-static void lay_out_column(stat_tap_table *table, enum column column, bool whole) {
-    long width = g_utf8_strlen(kinds[column].title, -1);
+static void lay_out_column(stat_tap_table *table, enum column column, unsigned width) {
+    stat_tap_table_item *layout = &columns[column];
+    layout->column_name = padded(kinds[column].title, width, kinds[column].left);
+    if (layout->type != TABLE_ITEM_STRING) {
+        layout->field_format = g_strdup_printf("%%%u%s", width, kinds[column].format);
+        return;
+    }
     for (unsigned row = 0; row < table->num_elements; row++) {
-        char *text = as_text(cell(table, row, column), whole);
-        width = MAX(width, g_utf8_strlen(text, -1));
+        char *text = shortened(cell(table, row, column)->value.string_value, width);
+        put_text(table, row, column, padded(text, width, kinds[column].left));
         g_free(text);
     }
-    stat_tap_table_item *layout = &columns[column];
-    layout->column_name = padded(kinds[column].title, width, is_left(column));
-    layout->type = whole ? TABLE_ITEM_FLOAT : kinds[column].type;
-    if (layout->type == TABLE_ITEM_UINT)
-        layout->field_format = g_strdup_printf("%%%ldu", width);
-    else if (layout->type == TABLE_ITEM_FLOAT)
-        layout->field_format = g_strdup_printf("%%%ld.%df", width, whole ? 0 : 6);
-    for (unsigned row = 0; layout->type == TABLE_ITEM_STRING && row < table->num_elements; row++)
-        put_text(table, row, column,
-                 padded(cell(table, row, column)->value.string_value, width, is_left(column)));
 }
 
 static void lay_out(void *data) {
     stat_tap_table *table = data;
+    unsigned widths[COLUMN_COUNT];
     for (unsigned row = 0; row < table->num_elements; row++)
         fill(table, row);
     if (table->num_elements)
         qsort(table->elements, table->num_elements, sizeof *table->elements, by_number);
-    shorten_uris(table);
     for (unsigned i = 0; i < COLUMN_COUNT; i++)
-        lay_out_column(table, i,
-                       (i == COLUMN_BYTES_C2S && widen_bytes(table, i, WSX_CLIENT_TO_SERVER)) ||
-                           (i == COLUMN_BYTES_S2C && widen_bytes(table, i, WSX_SERVER_TO_CLIENT)));
+        widths[i] = column_width(table, i);
+    fit(widths);
+    for (unsigned i = 0; i < COLUMN_COUNT; i++)
+        lay_out_column(table, i, widths[i]);
 }
 
 /* ---- the tap ---- */
@@ -380,17 +441,15 @@ static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_
 /* ---- registration ---- */
 
 static void on_init(stat_tap_table_ui *ui) {
-    static const char title[] =
-        "WebSocket connections (c2s: client to server, s2c: server to client)";
     static bool called;
-    stat_tap_table *table = stat_tap_find_table(ui, title);
+    stat_tap_table *table = stat_tap_find_table(ui, table_title);
     several_tables = called;
     called = true;
     if (table) {
         on_reset(table);
         return;
     }
-    table = stat_tap_init_table(title, COLUMN_COUNT, 0, NULL);
+    table = stat_tap_init_table(table_title, COLUMN_COUNT, 0, NULL);
     stat_tap_add_table(ui, table);
 }
 
@@ -400,8 +459,13 @@ static void see_filter(const char *argument _U_, const char **filter, char **err
 
 /* A window makes a column as wide as its title, and then draws the arrow of a sorted column over
  * it. For ever. */
-static const char *with_room(const char *title, bool left) {
-    return g_strdup_printf(left ? "%s    " : "    %s", title);
+static const char *title_of(enum column column) {
+    const char *title = kinds[column].window_title;
+    if (wsx_taps_draw_once() || !title)
+        title = kinds[column].title;
+    if (!is_window())
+        return title;
+    return g_strdup_printf(kinds[column].left ? "%s    " : "    %s", title);
 }
 
 void wsx_tap_connections_register(void) {
@@ -416,15 +480,12 @@ void wsx_tap_connections_register(void) {
                                    .stat_filter_check_cb = see_filter,
                                    .nfields = COLUMN_COUNT,
                                    .fields = columns};
-    bool window = g_strcmp0(g_get_prgname(), "wireshark") == 0;
     row_hints = g_hash_table_new(g_direct_hash, g_direct_equal);
     for (unsigned i = 0; i < COLUMN_COUNT; i++)
-        columns[i] = (stat_tap_table_item){
-            .type = kinds[i].type,
-            .align = is_left(i) ? TAP_ALIGN_LEFT : TAP_ALIGN_RIGHT,
-            .column_name = window ? with_room(kinds[i].title, is_left(i)) : kinds[i].title,
-            .field_format = kinds[i].type == TABLE_ITEM_UINT    ? "%u"
-                            : kinds[i].type == TABLE_ITEM_FLOAT ? "%.6f"
-                                                                : "%s"};
+        columns[i] =
+            (stat_tap_table_item){.type = kinds[i].type,
+                                  .align = kinds[i].left ? TAP_ALIGN_LEFT : TAP_ALIGN_RIGHT,
+                                  .column_name = title_of(i),
+                                  .field_format = g_strdup_printf("%%%s", kinds[i].format)};
     register_stat_tap_table_ui(&ui);
 }
