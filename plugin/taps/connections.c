@@ -60,12 +60,11 @@ static const struct {
     [COLUMN_URI] = {TABLE_ITEM_STRING, "URI", NULL, "s", true, 20, 40},
     [COLUMN_SUBPROTOCOL] = {TABLE_ITEM_STRING, "Subprotocol", NULL, "s", true, 11, 20},
     [COLUMN_PACKETS] = {TABLE_ITEM_UINT, "Pkts", "Packets", "u"},
-    [COLUMN_MESSAGES_C2S] = {TABLE_ITEM_UINT, "Msgs " TO_SERVER, "Messages " TO_SERVER, "u"},
-    /* a number cell holds 32 bits */
-    [COLUMN_BYTES_C2S] = {TABLE_ITEM_FLOAT, "Bytes " TO_SERVER, .format = ".0f"},
-    [COLUMN_MESSAGES_S2C] = {TABLE_ITEM_UINT, "Msgs " TO_CLIENT, "Messages " TO_CLIENT, "u"},
-    [COLUMN_BYTES_S2C] = {TABLE_ITEM_FLOAT, "Bytes " TO_CLIENT, .format = ".0f"},
-    [COLUMN_COMPRESSION] = {TABLE_ITEM_STRING, "Saved", "Saved by compression", "s"},
+    [COLUMN_MESSAGES_C2S] = {TABLE_ITEM_UINT, "Msgs " TO_SERVER, NULL, "u"},
+    [COLUMN_BYTES_C2S] = {TABLE_ITEM_UINT, "Bytes " TO_SERVER, .format = "u"},
+    [COLUMN_MESSAGES_S2C] = {TABLE_ITEM_UINT, "Msgs " TO_CLIENT, NULL, "u"},
+    [COLUMN_BYTES_S2C] = {TABLE_ITEM_UINT, "Bytes " TO_CLIENT, .format = "u"},
+    [COLUMN_COMPRESSION] = {TABLE_ITEM_STRING, "Saved", "Deflate saved", "s"},
     [COLUMN_PING] = {TABLE_ITEM_STRING, "Ping", "Ping min/avg/max (ms)", "s"},
     [COLUMN_CLOSE] = {TABLE_ITEM_STRING, "Closed by", NULL, "s", true},
     [COLUMN_END] = {TABLE_ITEM_STRING, "End", NULL, "s", true},
@@ -112,6 +111,23 @@ static void put_float(stat_tap_table *table, unsigned row, enum column column, d
     cell(table, row, column)->value.float_value = value;
 }
 
+/* A number cell holds 32 bits: with more in one, its column becomes one of floating numbers, which
+ * windows of 4.0 draw with six decimals. */
+static void put_bytes(stat_tap_table *table, unsigned row, enum column column, uint64_t value) {
+    stat_tap_table_item *layout = &columns[column];
+    for (unsigned i = 0; value > UINT_MAX && i < table->num_elements; i++) {
+        stat_tap_table_item_type *item = cell(table, i, column);
+        if (item->type == TABLE_ITEM_UINT)
+            item->value.float_value = (double)item->value.uint_value;
+        item->type = layout->type = TABLE_ITEM_FLOAT;
+        layout->field_format = "%.0f";
+    }
+    if (cell(table, row, column)->type == TABLE_ITEM_FLOAT)
+        put_float(table, row, column, (double)value);
+    else
+        put_uint(table, row, column, value);
+}
+
 /* Takes a string for g_free. */
 static void put_text(stat_tap_table *table, unsigned row, enum column column, char *text) {
     stat_tap_table_item_type *item = cell(table, row, column);
@@ -131,7 +147,7 @@ static unsigned row_new(stat_tap_table *table, const struct wsx_session *session
     stat_tap_table_item_type cells[COLUMN_COUNT];
     memset(cells, 0, sizeof cells);
     for (unsigned i = 0; i < COLUMN_COUNT; i++) {
-        cells[i].type = kinds[i].type;
+        cells[i].type = columns[i].type;
         if (cells[i].type == TABLE_ITEM_STRING)
             cells[i].value.string_value = g_strdup("");
     }
@@ -299,9 +315,9 @@ static void fill(stat_tap_table *table, unsigned row) {
     put_words(table, row, COLUMN_SUBPROTOCOL, session->subprotocol);
     put_uint(table, row, COLUMN_PACKETS, session->packets);
     put_uint(table, row, COLUMN_MESSAGES_C2S, sums->messages[WSX_CLIENT_TO_SERVER]);
-    put_float(table, row, COLUMN_BYTES_C2S, (double)sums->bytes[WSX_CLIENT_TO_SERVER]);
+    put_bytes(table, row, COLUMN_BYTES_C2S, sums->bytes[WSX_CLIENT_TO_SERVER]);
     put_uint(table, row, COLUMN_MESSAGES_S2C, sums->messages[WSX_SERVER_TO_CLIENT]);
-    put_float(table, row, COLUMN_BYTES_S2C, (double)sums->bytes[WSX_SERVER_TO_CLIENT]);
+    put_bytes(table, row, COLUMN_BYTES_S2C, sums->bytes[WSX_SERVER_TO_CLIENT]);
     put_text(table, row, COLUMN_COMPRESSION, compression(sums));
     put_text(table, row, COLUMN_PING, ping_words(sums));
     put_text(table, row, COLUMN_CLOSE, close_words(sums));
@@ -365,7 +381,7 @@ static void lay_out_column(stat_tap_table *table, enum column column, unsigned w
     stat_tap_table_item *layout = &columns[column];
     layout->column_name = padded(kinds[column].title, width, kinds[column].left);
     if (layout->type != TABLE_ITEM_STRING) {
-        layout->field_format = g_strdup_printf("%%%u%s", width, kinds[column].format);
+        layout->field_format = g_strdup_printf("%%%u%s", width, layout->field_format + 1);
         return;
     }
     for (unsigned row = 0; row < table->num_elements; row++) {

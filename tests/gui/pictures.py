@@ -9,6 +9,7 @@ wireshark    the main window with a compressed message of a browser unfolded
 menu         Statistics, where the two next ones are
 overview     Statistics > WebSocket Overview: what `-z websocket,tree` prints
 connections  Statistics > WebSocket Connections: what `-z websocket,connections` prints
+conversations  Statistics > Conversations, tab WebSocket
 flow         Statistics > Flow Graph, flow type WebSocket
 objects      File > Export Objects > WebSocket
 follow       Analyze > Follow > WebSocket Stream, where Wireshark has it (4.4 and later)
@@ -36,7 +37,7 @@ import wsxenv  # noqa: E402
 
 SAMPLES = wsxenv.ROOT / "sample-captures"
 TOOLS = ("wireshark", "Xvfb", "openbox", "xdotool", "import")
-SCREEN = (2000, 1300)
+SCREEN = (1920, 1600)
 WAIT_SECONDS = 60      # for a window; loading all of Wireshark takes some
 STILL_SECONDS = 1      # a screen that has not changed for so long shows all there is
 COLOURS = "64"
@@ -61,10 +62,9 @@ gui.geometry_main_height: 1140
 gui.geometry_main_maximized: FALSE
 gui.geometry_main_upper_pane: 193
 gui.geometry_main_lower_pane: 700
+gui.conversation_tabs: WebSocket
 column.width: %m, 60, %t, 110, %p, 130, %L, 70, %i, 690
 """
-
-
 class NoPicture(Exception):
     """A window did not come."""
 
@@ -199,7 +199,7 @@ def overview(screen, path):
     main = screen.wireshark(SAMPLES / "chromium_wss.pcapng")
     screen.keys(main, "alt+s", "Up", "Return")
     window = screen.window("WebSocket Overview")
-    screen.size(window, 1100, 1200)
+    screen.size(window, 1100, 1540)
     screen.save(window, path)
 
 
@@ -207,6 +207,14 @@ def connections(screen, path):
     screen.wireshark(SAMPLES / "chromium_wss.pcapng", "-z", "websocket,connections")
     window = screen.window("WebSocket Connections")
     screen.size(window, SCREEN[0], 350)
+    screen.save(window, path)
+
+
+def conversations(screen, path):
+    main = screen.wireshark(SAMPLES / "chromium_wss.pcapng")
+    screen.keys(main, "alt+s", *ups(26), "Return")
+    window = screen.window("Conversations")
+    screen.size(window, 1750, 500)
     screen.save(window, path)
 
 
@@ -240,8 +248,8 @@ def follow(screen, path):
     screen.save(window, path)
 
 
-PICTURES = {f.__name__: f for f in (about, wireshark, menu, overview, connections, flow, objects,
-                                    follow)}
+PICTURES = {f.__name__: f for f in (about, wireshark, menu, overview, connections, conversations,
+                                    flow, objects, follow)}
 DOCS = ("wireshark", "flow")
 
 
