@@ -127,22 +127,31 @@ static void use_own_conversation(const struct wsx_item *item, packet_info *pinfo
     pinfo->match_uint = item->session->server.port; /* SSH takes it for the server's */
 }
 
-/* Our own text in the Info column stays, whatever the dissector does with the column. */
-static void keep_columns(packet_info *pinfo) {
+/* Our own text in the Info column stays, whatever the dissector does with the column. Its length. */
+static size_t keep_columns(packet_info *pinfo) {
     if (!pinfo->cinfo)
-        return;
+        return 0;
     col_append_str(pinfo->cinfo, COL_INFO, " ");
     col_set_fence(pinfo->cinfo, COL_INFO);
+    const char *text = col_get_text(pinfo->cinfo, COL_INFO);
+    return text ? strlen(text) : 0;
 }
 
-/* The blank again, when the dissector had nothing to say behind it. */
-static void drop_blank(packet_info *pinfo) {
+/* Dissectors that number their messages put a comma before each, the first one too: it goes. So
+ * does the blank, when the dissector had nothing to say behind it. */
+static void tidy_columns(packet_info *pinfo, size_t kept) {
     const char *text = pinfo->cinfo ? col_get_text(pinfo->cinfo, COL_INFO) : NULL;
     size_t length = text ? strlen(text) : 0;
-    if (!length || text[length - 1] != ' ')
+    if (!kept || length < kept)
         return;
+    bool blank = text[length - 1] == ' ', comma = g_str_has_prefix(text + kept, ", ");
+    if (!blank && !comma)
+        return;
+    char *tidy = wmem_strndup(pinfo->pool, text, length - blank);
+    if (comma)
+        memmove(tidy + kept, tidy + kept + 2, strlen(tidy + kept + 2) + 1);
     col_clear_fence(pinfo->cinfo, COL_INFO);
-    col_add_str(pinfo->cinfo, COL_INFO, wmem_strndup(pinfo->pool, text, length - 1));
+    col_add_str(pinfo->cinfo, COL_INFO, tidy);
     col_set_fence(pinfo->cinfo, COL_INFO);
 }
 
@@ -428,13 +437,14 @@ bool wsx_deliver(struct wsx_delivery *delivery, const struct wsx_choice *choice,
     struct saved saved;
     struct wsx_app app;
     uint32_t need;
+    size_t kept = 0;
     bool taken;
     if (!wsx_app_can_draw(choice->handle, tvb, pinfo, top))
         return true;
     save(pinfo, &saved);
     wsx_app_begin(&app, item, pinfo, choice->app);
     if (!choice->app)
-        keep_columns(pinfo);
+        kept = keep_columns(pinfo);
     if (!choice->app && choice->mode == WSX_MODE_STREAM)
         use_own_conversation(item, pinfo);
     if (choice->mode != WSX_MODE_STREAM)
@@ -444,8 +454,7 @@ bool wsx_deliver(struct wsx_delivery *delivery, const struct wsx_choice *choice,
     else
         taken = stream_later(delivery, choice, &app, tvb, pinfo, top, payload_tree);
     restore(pinfo, &saved);
-    if (!choice->app)
-        drop_blank(pinfo);
+    tidy_columns(pinfo, kept);
     if (taken && !choice->tree_only)
         wsx_app_taken(item, pinfo,
                       choice->app ? choice->app->name
@@ -460,7 +469,7 @@ bool wsx_deliver_heuristic(heur_dissector_list_t list, const struct wsx_item *it
     volatile bool taken = false;
     save(pinfo, &saved);
     pinfo->can_desegment = 0;
-    keep_columns(pinfo);
+    size_t kept = keep_columns(pinfo);
     TRY { taken = dissector_try_heuristic(list, tvb, pinfo, top, &entry, NULL); }
     CATCH_NONFATAL_ERRORS {
         show_exception(tvb, pinfo, top, EXCEPT_CODE, GET_MESSAGE);
@@ -468,7 +477,7 @@ bool wsx_deliver_heuristic(heur_dissector_list_t list, const struct wsx_item *it
     }
     ENDTRY;
     restore(pinfo, &saved);
-    drop_blank(pinfo);
+    tidy_columns(pinfo, kept);
     if (taken && entry)
         wsx_app_taken(item, pinfo, entry->protocol ? proto_get_protocol_short_name(entry->protocol)
                                                    : entry->short_name);

@@ -125,6 +125,14 @@ def decode_as(env):
     return problems
 
 
+def commas(env):
+    """MQTT puts a comma before each of its messages in the Info column: between two, not before the first."""
+    capture = apps.Talk(b"mqtt").send(0, b"\xc0\x00").send(1, b"\xd0\x00\xc0\x00").save(env)
+    wanted = [["\u2192 Binary [2] Ping Request"], ["\u2190 Binary [4] Ping Response, Ping Request"]]
+    return [f"{two}: {seen}" for two in ((), ("-2",))
+            if (seen := apps.fields(env, capture, ["_ws.col.Info"], [*two, "-Y", "websocket.message"])) != wanted]
+
+
 # --- a dissector in Lua ---------------------------------------------------------------------------
 
 
@@ -351,6 +359,7 @@ def tests(env, quick=False):
     yield "apps3:decode_as", lambda: decode_as(env)
     for name, test in (("heuristic", heuristic), ("tables", lua_tables), ("modes", lua_modes)):
         yield f"apps3:lua:{name}", lambda test=test: test(env)
+    yield "apps3:commas", lambda: commas(env)
     yield "apps3:protobuf", lambda: protobuf(env)
     yield "apps3:json", lambda: json_by_sight(env)
     for name in () if quick else STREAMS:
