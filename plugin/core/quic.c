@@ -57,8 +57,9 @@ static void skip(struct reader *reader, uint64_t length) {
         reader->at += (size_t)length;
 }
 
-static void skip_ranges(struct reader *reader) {
-    number(reader); /* largest acknowledged */
+/* 19.3. What the ranges say of numbers below the largest, gaps in the capture's own tell sooner. */
+static void read_ranges(struct reader *reader, struct wsx_quic_frame *frame) {
+    frame->largest = number(reader);
     number(reader); /* delay */
     uint64_t count = number(reader);
     number(reader); /* the first range */
@@ -102,7 +103,7 @@ static void read_field(struct reader *reader, char field, struct wsx_quic_frame 
         skip_connection_id(reader);
         break;
     default:
-        skip_ranges(reader);
+        read_ranges(reader, frame);
     }
 }
 
@@ -134,7 +135,9 @@ bool wsx_quic_next(const uint8_t *payload, size_t length, size_t *at,
             return false;
         for (; *fields; fields++)
             read_field(&reader, *fields, frame);
-        if (type == 0x04)
+        if (type == 0x02 || type == 0x03)
+            frame->type = WSX_QUIC_ACK;
+        else if (type == 0x04)
             frame->type = WSX_QUIC_RESET_STREAM;
         else if (type == 0x1C || type == 0x1D)
             frame->type = WSX_QUIC_CONNECTION_CLOSE;

@@ -1,6 +1,7 @@
 /*
  * quic.h - the frames of a decrypted QUIC packet (RFC 9000 19): only as much as is needed to know
- * which bytes belong to which stream, and which streams end. Knows no Wireshark type.
+ * which bytes belong to which stream, which streams end, and which packets an endpoint had received.
+ * Knows no Wireshark type.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,6 +14,7 @@
 
 enum wsx_quic_type {
     WSX_QUIC_OTHER,
+    WSX_QUIC_ACK,
     WSX_QUIC_STREAM,
     WSX_QUIC_RESET_STREAM,
     WSX_QUIC_CONNECTION_CLOSE,
@@ -22,6 +24,7 @@ struct wsx_quic_frame {
     enum wsx_quic_type type;
     uint64_t stream_id; /* STREAM, RESET_STREAM */
     uint64_t code;      /* RESET_STREAM, CONNECTION_CLOSE */
+    uint64_t largest;   /* ACK: the largest packet number acknowledged, of the packet's own space */
     uint64_t offset;    /* STREAM: of its first byte in the stream */
     bool fin;           /* STREAM */
     size_t data, length; /* STREAM: where its bytes lie in the packet */

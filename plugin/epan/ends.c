@@ -196,15 +196,8 @@ static void note_unseen_tails(struct wsx_session *session) {
             session->core->side[d].tail_unknown = true;
 }
 
-/* A capture that lacks segments of what carries the streams may lack the answer, too: that shows only
- * in what the server sends behind it. */
-static bool carrier_is_lossy(const struct wsx_session *session) {
-    const struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
-    return carrier->settings[0].lossy || carrier->settings[1].lossy;
-}
-
 static bool is_unanswered(const struct wsx_session *session) {
-    return !carrier_is_lossy(session) && session->cause != WSX_CAUSE_REFUSED && !session->lossy[WSX_SERVER_TO_CLIENT] &&
+    return !wsx_store_carrier_is_lossy(session) && session->cause != WSX_CAUSE_REFUSED && !session->lossy[WSX_SERVER_TO_CLIENT] &&
            !tail_is_unseen(session, WSX_SERVER_TO_CLIENT);
 }
 

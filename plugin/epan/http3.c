@@ -18,8 +18,8 @@
 static int proto_quic = -1, proto_http3 = -1;
 
 /* Fields of Wireshark's QUIC and HTTP/3 dissectors. */
-static int id_connection = -1, id_form = -1, id_number = -1, id_type = -1, id_name = -1, id_value = -1,
-           id_connect = -1;
+static int id_connection = -1, id_form = -1, id_number = -1, id_quic_type = -1, id_type = -1, id_name = -1,
+           id_value = -1, id_connect = -1;
 static const struct {
     const char *name;
     int *id;
@@ -27,6 +27,7 @@ static const struct {
     {"quic.connection.number", &id_connection},
     {"quic.header_form", &id_form},
     {"quic.packet_number", &id_number},
+    {"quic.frame_type", &id_quic_type},
     {"http3.frame_type", &id_type},
     {"http3.header.header.name", &id_name},
     {"http3.headers.header.value", &id_value},
@@ -44,6 +45,7 @@ struct h3_walk {
     proto_tree *tree; /* the packet's */
     uint32_t connection;
     bool is_short; /* a packet with a short header: 1-RTT */
+    tvbuff_t *acks; /* the last one whose ACK frames were read */
     wmem_array_t *pieces; /* struct piece */
     /* the HTTP/3 frame under way */
     bool begun, found; /* found: its stream is known */
@@ -81,6 +83,19 @@ static wmem_array_t *pieces_of_packet(const packet_info *pinfo) {
 
 static const struct piece *piece_at(wmem_array_t *pieces, unsigned i) {
     return wmem_array_index(pieces, i);
+}
+
+/* What the sender of a 1-RTT packet had received of the other side's: each kind of packet has numbers of its
+ * own, and Handshake packets have ACK frames, too. */
+static void see_acks(struct h3_walk *walk, tvbuff_t *tvb) {
+    if (walk->acks == tvb)
+        return;
+    walk->acks = tvb;
+    for (unsigned i = 0; i < wmem_array_get_count(walk->pieces); i++) {
+        const struct piece *piece = piece_at(walk->pieces, i);
+        if (piece->tvb == tvb && piece->frame.type == WSX_QUIC_ACK)
+            wsx_state_quic_ack(walk->pinfo, piece->frame.largest);
+    }
 }
 
 /* ---- which stream ---- */
@@ -257,27 +272,33 @@ static void take_pieces(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
 static void close_connection(packet_info *pinfo, uint64_t code) {
     struct wsx_session *session = wsx_state_find(pinfo);
     bool orderly = code == NO_ERROR_OF_QUIC || code == NO_ERROR_OF_HTTP3;
-    if (session && session->http == WSX_HTTP_3)
-        wsx_state_carrier_end(session, orderly ? WSX_CAUSE_FIN : WSX_CAUSE_RST);
+    if (!session || session->http != WSX_HTTP_3)
+        return;
+    wsx_state_quic_ends(pinfo, NULL);
+    wsx_state_carrier_end(session, orderly ? WSX_CAUSE_FIN : WSX_CAUSE_RST);
+}
+
+static void end_stream(packet_info *pinfo, const struct wsx_quic_frame *frame) {
+    struct wsx_session *session = wsx_state_find_stream(pinfo, frame->stream_id);
+    if (!session)
+        return;
+    enum wsx_direction direction = wsx_state_stream_direction(session, pinfo);
+    if (frame->type == WSX_QUIC_STREAM) {
+        wsx_state_quic_piece(pinfo, session, direction, frame->offset, frame->length, frame->fin);
+        return;
+    }
+    wsx_state_quic_ends(pinfo, session);
+    wsx_state_stream_reset(session, direction == WSX_SERVER_TO_CLIENT, frame->code);
 }
 
 /* Behind everything that the packet brought: which streams have come to their end. */
 static void end_streams(packet_info *pinfo, wmem_array_t *pieces) {
     for (unsigned i = 0; i < wmem_array_get_count(pieces); i++) {
         const struct wsx_quic_frame *frame = &piece_at(pieces, i)->frame;
-        if (frame->type == WSX_QUIC_CONNECTION_CLOSE) {
+        if (frame->type == WSX_QUIC_CONNECTION_CLOSE)
             close_connection(pinfo, frame->code);
-            continue;
-        }
-        struct wsx_session *session = wsx_state_find_stream(pinfo, frame->stream_id);
-        if (!session)
-            continue;
-        enum wsx_direction direction = wsx_state_stream_direction(session, pinfo);
-        if (frame->type == WSX_QUIC_STREAM)
-            wsx_state_quic_piece(pinfo, session, direction, frame->offset, frame->length,
-                                 frame->fin);
-        else
-            wsx_state_stream_reset(session, direction == WSX_SERVER_TO_CLIENT, frame->code);
+        else if (frame->type != WSX_QUIC_ACK)
+            end_stream(pinfo, frame);
     }
 }
 
@@ -288,16 +309,23 @@ static uint64_t number_of(field_info *info) {
     return wide ? wsx_field_uint64(info) : wsx_field_uint(info);
 }
 
+static void see_quic(struct h3_walk *walk, field_info *info) {
+    int id = info->hfinfo->id;
+    if (id == id_connection)
+        walk->connection = wsx_field_uint(info);
+    else if (id == id_form)
+        walk->is_short = number_of(info) == 0;
+    else if (id == id_number && walk->is_short)
+        wsx_state_quic_number(walk->pinfo, number_of(info));
+    else if (id == id_quic_type && walk->is_short)
+        see_acks(walk, info->ds_tvb);
+}
+
 static void walk_nodes(struct h3_walk *walk, const proto_node *parent) {
     for (proto_node *node = parent->first_child; node; node = node->next) {
         field_info *info = PNODE_FINFO(node);
         if (info) {
-            if (info->hfinfo->id == id_connection)
-                walk->connection = wsx_field_uint(info);
-            else if (info->hfinfo->id == id_form)
-                walk->is_short = number_of(info) == 0;
-            else if (info->hfinfo->id == id_number && walk->is_short)
-                wsx_state_quic_number(walk->pinfo, number_of(info));
+            see_quic(walk, info);
             see_http3(walk, info);
         }
         walk_nodes(walk, node);

@@ -341,6 +341,12 @@ bool wsx_state_quic_is_known(const struct wsx_session *session, enum wsx_directi
                              uint64_t offset, uint64_t length);
 /* The number of a 1-RTT packet: where one is missing before it, any stream may lack bytes. */
 void wsx_state_quic_number(packet_info *pinfo, uint64_t number);
+/* The sender of this 1-RTT packet has received the other side's packet of this number. One that was not captured
+ * may have been about any stream. */
+void wsx_state_quic_ack(packet_info *pinfo, uint64_t largest);
+/* The sender of this packet ends the stream, or the connection (session NULL). What the other side sent last
+ * is known to have been seen only where the packet acknowledges what had come. */
+void wsx_state_quic_ends(packet_info *pinfo, struct wsx_session *session);
 /* A QUIC STREAM frame; fin: its last byte is the direction's last. Frames may come in any order: the
  * direction is at its end when all bytes before it are there. */
 void wsx_state_quic_piece(packet_info *pinfo, struct wsx_session *session,

@@ -83,6 +83,8 @@ struct wsx_carrier {
         uint32_t next; /* sequence number behind the bytes of it that were captured last */
     } flow[2];
     uint64_t next_number[2];          /* QUIC: of each side's next packet */
+    uint64_t next_unseen[2];          /* the same, as far as the other side acknowledged what was not captured */
+    uint32_t acks_in[2];              /* QUIC: packet, with the last ACK frame that each side sent */
     wmem_map_t *streams;              /* uint64_t to struct wsx_session */
     struct wsx_session *first, *last; /* the same, by number */
     struct wsx_settings {
@@ -182,6 +184,9 @@ bool wsx_store_answer_is_whole(const struct wsx_session *session, const packet_i
 void wsx_store_judge_late_settings(const struct wsx_session *session, const packet_info *pinfo,
                                    const struct wsx_finding_sink *sink);
 void wsx_store_judge_reset(const struct wsx_session *session, const struct wsx_finding_sink *sink);
+/* A capture that lacks segments of what carries the streams may lack the answer, too: that shows only
+ * in what the server sends behind it. */
+bool wsx_store_carrier_is_lossy(const struct wsx_session *session);
 /* The session ends: what is missing of its QUIC stream. */
 void wsx_store_end_quic(struct wsx_session *session, struct wsx_collecting *collecting);
 void wsx_store_tell_setting(struct wsx_session *session, struct wsx_collecting *collecting);

@@ -118,10 +118,16 @@ bool wsx_state_quic_is_known(const struct wsx_session *session, enum wsx_directi
     return side && quic_is_known(side, offset, length);
 }
 
-static void quic_hole(struct wsx_session *session, enum wsx_direction direction) {
-    session->hole[direction] = session->lossy[direction] = true;
+/* Bytes of this direction were sent that the capture does not show, or they may have been. */
+static void note_unseen(struct wsx_session *session, enum wsx_direction direction) {
+    session->lossy[direction] = true;
     if (session->core)
         session->core->side[direction].tail_unknown = true;
+}
+
+static void quic_hole(struct wsx_session *session, enum wsx_direction direction) {
+    session->hole[direction] = true;
+    note_unseen(session, direction);
 }
 
 void wsx_state_quic_begin(packet_info *pinfo, struct wsx_session *session,
@@ -140,11 +146,8 @@ void wsx_state_quic_piece(packet_info *pinfo, struct wsx_session *session,
     if (session->end_packet)
         return;
     struct wsx_quic_side *side = quic_side(session, direction, offset);
-    if (offset > side->next) {
-        session->lossy[direction] = true;
-        if (session->core)
-            session->core->side[direction].tail_unknown = true;
-    }
+    if (offset > side->next)
+        note_unseen(session, direction);
     if (length && !quic_is_known(side, offset, length)) {
         if (offset != side->last && side->begun_in != pinfo->num && !session->h3[direction])
             quic_hole(session, direction);
@@ -186,19 +189,49 @@ void wsx_state_stream_hole(struct wsx_session *session, enum wsx_direction direc
     quic_hole(session, direction);
 }
 
+/* A packet of this side is not in the capture, or not yet: it may have been about any stream. */
+static void quic_lost(packet_info *pinfo, struct wsx_carrier *carrier, unsigned side) {
+    carrier->settings[side].lossy = true;
+    for (struct wsx_session *session = carrier->first; session; session = session->next_stream) {
+        enum wsx_direction sender = wsx_state_stream_direction(session, pinfo);
+        note_unseen(session, side == sender_index(pinfo) ? sender : !sender);
+    }
+}
+
 void wsx_state_quic_number(packet_info *pinfo, uint64_t number) {
     struct wsx_carrier *carrier = wsx_store_carrier_new(wsx_store_conversation(pinfo, true));
-    uint64_t *next = &carrier->next_number[sender_index(pinfo)];
-    bool lost = number > *next;
-    *next = MAX(*next, number + 1);
-    if (!lost)
+    unsigned side = sender_index(pinfo);
+    bool lost = number > carrier->next_number[side];
+    carrier->next_number[side] = MAX(carrier->next_number[side], number + 1);
+    if (lost)
+        quic_lost(pinfo, carrier, side);
+}
+
+/* Of numbers below what was seen already, their gaps have told. */
+void wsx_state_quic_ack(packet_info *pinfo, uint64_t largest) {
+    struct wsx_carrier *carrier = wsx_store_carrier_new(wsx_store_conversation(pinfo, true));
+    unsigned side = !sender_index(pinfo);
+    carrier->acks_in[!side] = pinfo->num;
+    if (largest < carrier->next_number[side] || largest < carrier->next_unseen[side])
         return;
-    carrier->settings[sender_index(pinfo)].lossy = true;
-    for (struct wsx_session *session = carrier->first; session; session = session->next_stream) {
+    carrier->next_unseen[side] = largest + 1;
+    quic_lost(pinfo, carrier, side);
+}
+
+/* QUIC's packets need not say what their sender had received, and it may say so after the end only. Nor are
+ * packet numbers known where nobody reads the tree. */
+void wsx_state_quic_ends(packet_info *pinfo, struct wsx_session *session) {
+    const struct wsx_carrier *carrier = wsx_store_carrier(wsx_store_conversation(pinfo, false));
+    unsigned sender = sender_index(pinfo);
+    bool last = session != NULL;
+    for (session = last ? session : carrier->first; session; session = session->next_stream) {
         enum wsx_direction direction = wsx_state_stream_direction(session, pinfo);
-        session->lossy[direction] = true;
-        if (session->core)
-            session->core->side[direction].tail_unknown = true;
+        if (!session->cause && carrier->acks_in[sender] != pinfo->num)
+            note_unseen(session, !direction);
+        if (!session->cause && !carrier->next_number[sender])
+            note_unseen(session, direction);
+        if (last)
+            return;
     }
 }
 
@@ -262,10 +295,8 @@ static bool breaks_order(struct wsx_flow *flow, const struct wsx_tcp_view *view,
  * told by the sender's next segment. */
 static void note_loss(struct wsx_session *session, enum wsx_direction direction, bool hole) {
     for (; session; session = session->next_stream) {
-        session->lossy[direction] = true;
         session->hole[direction] |= hole;
-        if (session->core)
-            session->core->side[direction].tail_unknown = true;
+        note_unseen(session, direction);
     }
 }
 
@@ -369,11 +400,16 @@ static bool end_is_unknown(const struct wsx_session *session, enum wsx_direction
            (session->lossy[direction] || wsx_store_carrier(session->conversation)->unread[direction]);
 }
 
+bool wsx_store_carrier_is_lossy(const struct wsx_session *session) {
+    const struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
+    return carrier->settings[0].lossy || carrier->settings[1].lossy;
+}
+
 /* There may have been nothing left to reset. */
 static bool may_have_ended(const struct wsx_session *session) {
     bool server = end_is_unknown(session, WSX_SERVER_TO_CLIENT);
     bool client = end_is_unknown(session, WSX_CLIENT_TO_SERVER);
-    if (server && !session->response_packet)
+    if (!session->response_packet && (server || wsx_store_carrier_is_lossy(session)))
         return true;
     return (server || client) && (server || session->fin_seen[WSX_SERVER_TO_CLIENT]) &&
            (client || session->fin_seen[WSX_CLIENT_TO_SERVER]);

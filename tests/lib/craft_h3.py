@@ -145,6 +145,11 @@ def h3_frame(kind, payload):
     return varint(kind) + varint(len(payload)) + payload
 
 
+def ack(largest):
+    """RFC 9000 19.3: all packets up to this number."""
+    return b"\2" + varint(largest) + b"\0\0" + varint(largest)
+
+
 def _extension(kind, data):
     return struct.pack(">HH", kind, len(data)) + data
 
@@ -158,8 +163,9 @@ ALPN = _extension(16, b"\0\3\2h3")
 
 class Http3:
     def __init__(self, server_settings=((EXTENDED_CONNECT, 1),), port=50001, client_settings=(),
-                 packets=None):
-        self.packets, self.offsets = [] if packets is None else packets, {}
+                 packets=None, acks=False):
+        """acks: each packet says what its sender has received, as real ones do when there is something new."""
+        self.packets, self.offsets, self.acks = [] if packets is None else packets, {}, acks
         self.port = [port, 443]
         self.numbers = [0, 0]
         self.ids = [bytes([side + 1]) * 6 + struct.pack(">H", port) for side in (CLIENT, SERVER)]
@@ -215,6 +221,8 @@ class Http3:
 
     def frames(self, side, plain):
         """One packet with these QUIC frames."""
+        if self.acks and self.numbers[1 - side]:
+            plain = ack(self.numbers[1 - side] - 1) + plain
         plain += bytes(max(0, 4 - len(plain)))
         head = b"\x41" + self.ids[1 - side] + struct.pack(">H", self.numbers[side])
         self.datagram(side, self.keys[side].protect(head, self.numbers[side], plain))

@@ -25,20 +25,29 @@ LOWERED = {"frame-rsv-nonzero", "frame-opcode-reserved", "frame-continuation-orp
 # Without its earlier messages, a message that refers to them in spite of no_context_takeover can't be explained.
 INSTEAD = {"deflate-failed": "deflate-takeover-violated"}
 RUNS = ((0.05, 1), (0.2, 2))
+HTTP3_RUNS = ((0.05, 1), (0.1, 2), (0.2, 3), (0.3, 4), (0.5, 5))
+
+
+ENHANCED_PACKET = 6
 
 
 def packets_of(data):
-    """(head, packets with their headers) of a pcap file."""
-    packets, at = [], 24
+    """(head, packets with their headers) of a pcap file, or of a pcapng file whose other blocks come first."""
+    pcapng = data[:4] == b"\x0a\x0d\x0d\x0a"
+    packets, head, at = [], 0 if pcapng else 24, 0 if pcapng else 24
     while at < len(data):
-        size = 16 + struct.unpack_from("<I", data, at + 8)[0]
-        packets.append(data[at:at + size])
+        kind, length, captured = struct.unpack_from("<III", data, at)
+        size = length if pcapng else 16 + captured
+        if pcapng and kind != ENHANCED_PACKET:
+            head = at + size
+        else:
+            packets.append(data[at:at + size])
         at += size
-    return data[:24], packets
+    return data[:head], packets
 
 
 def by_connection(env, path):
-    """{(client, stream of HTTP/2): {rule: severities}}"""
+    """{(client, stream of HTTP/2 or HTTP/3): {rule: severities}}"""
     names, found = {}, collections.defaultdict(lambda: collections.defaultdict(set))
     for item in edges.jsonlines.run(env, path, list(streams.OPTIONS)):
         if item["kind"] == "open":
@@ -50,11 +59,19 @@ def by_connection(env, path):
     return found
 
 
+def whole_of(env, path, known={}):
+    """by_connection of the whole capture, found once."""
+    with edges.MAKING:
+        if path not in known:
+            known[path] = by_connection(env, path)
+    return known[path]
+
+
 def judge(env, path, rate, seed, left_out=()):
-    whole = by_connection(env, path)
+    whole = whole_of(env, path)
     head, packets = packets_of(pathlib.Path(path).read_bytes())
     chance = random.Random(seed)
-    target = env.new_path(".pcap")
+    target = env.new_path(pathlib.Path(path).suffix)
     target.write_bytes(head + b"".join(p for p in packets if chance.random() >= rate))
     problems = []
     for name, rules in by_connection(env, target).items():
@@ -79,21 +96,30 @@ def of_edges(env, rate, seed):
     return judge(env, edges.capture(env), rate, seed, {client_of("early_part_of_frame")})
 
 
-def of_streams(env, rate, seed):
+def of_http2(env, rate, seed):
     return judge(env, streams.capture(env, 2), rate, seed)
+
+
+def of_http3(env, rate, seed):
+    return judge(env, streams.capture(env, 3), rate, seed)
 
 
 def tests(env, _quick=False):
     for rate, seed in RUNS:
         yield f"rules:loss:{rate}", lambda rate=rate, seed=seed: of_edges(env, rate, seed)
-        yield f"rules:loss:http2:{rate}", lambda rate=rate, seed=seed: of_streams(env, rate, seed)
+        yield f"rules:loss:http2:{rate}", lambda rate=rate, seed=seed: of_http2(env, rate, seed)
+    for rate, seed in HTTP3_RUNS if streams.shows_http3(env) else ():
+        yield f"rules:loss:http3:{rate}", lambda rate=rate, seed=seed: of_http3(env, rate, seed)
 
 
 def main():
     env, failed = wsxenv.shared(), 0
-    runs = [(float(sys.argv[1]), int(sys.argv[2]))] if len(sys.argv) > 2 else RUNS
-    for rate, seed in runs:
-        for judged in (of_edges, of_streams):
+    asked = [(float(sys.argv[1]), int(sys.argv[2]))] if len(sys.argv) > 2 else None
+    kinds = [(of_edges, RUNS), (of_http2, RUNS)]
+    if streams.shows_http3(env):
+        kinds.append((of_http3, HTTP3_RUNS))
+    for judged, runs in kinds:
+        for rate, seed in asked or runs:
             problems = judged(env, rate, seed)
             failed += len(problems)
             print(f"{judged.__name__} {rate} {seed}: " + ("\n  ".join(["", *problems]) if problems else "as due"))

@@ -7,6 +7,7 @@ taken once more, each on a connection of HTTP/2 and of HTTP/3 of its own.
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
+import functools
 import pathlib
 import sys
 
@@ -28,7 +29,7 @@ class Carrier:
 
     def __init__(self, version, packets, number, server_settings, client_settings):
         module = craft_h2 if version == 2 else craft_h3
-        kind = module.Http2 if version == 2 else module.Http3
+        kind = module.Http2 if version == 2 else functools.partial(module.Http3, acks=True)
         self.version, self.common, self.keys = version, module.REQUEST, 0
         self.h = kind(server_settings, 20000 + number, client_settings, packets)
 
@@ -285,6 +286,84 @@ def carrier_ended(c):
     c.h.finish()
 
 
+# ---- packets that the capture lacks ----
+
+@case("", only=(3,))
+def answer_acknowledged(c):
+    """The client's acknowledgement proves that the server had sent something before."""
+    c.ask()
+    c.answer()
+    c.h.packets.pop()
+    c.reset(CLIENT)
+
+
+@case("warning h2-reset, warning hs-unanswered", only=(3,))
+def nothing_acknowledged(c):
+    c.ask()
+    c.reset(CLIENT)
+
+
+@case("", only=(3,))
+def answer_not_acknowledged(c):
+    """The client need not have said yet that it had the answer."""
+    c.ask()
+    c.answer()
+    c.h.packets.pop()
+    c.h.acks = False
+    c.reset(CLIENT)
+
+
+@case("warning h2-reset", only=(3,))
+def close_acknowledged(c):
+    c.start()
+    c.up(8, b"\x03\xe8")
+    c.h.packets.pop()
+    c.reset()
+
+
+@case("warning h2-reset", only=(3,))
+def close_acknowledged_early(c):
+    """In a packet before the one that ends the stream; with ECN's counts."""
+    c.start()
+    c.up(8, b"\x03\xe8")
+    c.h.packets.pop()
+    c.h.acks = False
+    c.h.frames(SERVER, b"\3" + craft_h3.ack(c.h.numbers[CLIENT] - 1)[1:] + b"\1\1\1")
+    size = craft_h3.varint(c.h.offsets[SERVER, 0])
+    c.h.frames(SERVER, craft_h3.ack(0) + b"\4\0" + craft_h3.varint(craft_h3.CANCEL) + size)
+
+
+@case("warning h2-reset", only=(3,))
+def close_not_acknowledged(c):
+    c.start()
+    c.h.acks = False
+    c.up(1, b"x")
+    c.reset()
+
+
+@case("warning h2-reset, warning close-missing", only=(3,))
+def no_close_acknowledged(c):
+    c.start()
+    c.up(1, b"x")
+    c.reset()
+
+
+@case("", only=(3,))
+def connection_end_not_acknowledged(c):
+    c.start()
+    c.h.acks = False
+    c.h.finish()
+
+
+@case("warning h2-reset, warning close-missing", only=(3,))
+def numbers_of_handshake(c):
+    """A Handshake packet acknowledges numbers of its own."""
+    c.start()
+    handshake = craft_h3.Keys(c.h.secrets["SERVER_HANDSHAKE_TRAFFIC_SECRET"])
+    c.h.datagram(SERVER, c.h.long_packet(SERVER, 2, handshake, craft_h3.ack(60), c.h.ids[CLIENT]))
+    c.reset()
+
+
 # ---- the edges of frames ----
 
 class Talk:
@@ -379,9 +458,12 @@ def run(env, version, *options):
     return compare(env, capture(env, version), version, *options)
 
 
+def shows_http3(env):
+    return not env.version.startswith("4.0")
+
+
 def tests(env, _quick=False):
-    old = env.version.startswith("4.0")  # has no HTTP/3
-    for version in (2,) if old else (2, 3):
+    for version in (2, 3) if shows_http3(env) else (2,):
         yield f"rules:http{version}", lambda version=version: run(env, version)
         yield f"rules:http{version}:second-pass", lambda version=version: run(env, version, "-2")
 

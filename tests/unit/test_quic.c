@@ -1,7 +1,7 @@
 /*
  * test_quic.c - the reader of QUIC frames: each kind of frame is passed over by its true length, a
- * STREAM frame tells where its bytes lie, and no frame is read that is not whole. Every input ends
- * at a guard page, and is cut at every byte.
+ * STREAM frame tells where its bytes lie, an ACK frame its largest number, and no frame is read that
+ * is not whole. Every input ends at a guard page, and is cut at every byte.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,8 +19,6 @@ static const struct {
 } others[] = {
     {"PADDING", {0x00}, 1},
     {"PING", {0x01}, 1},
-    {"ACK of two ranges", {0x02, 0x40, 0x80, 0x05, 0x01, 0x02, 0x03, 0x04}, 8},
-    {"ACK with ECN", {0x03, 0x09, 0x05, 0x00, 0x02, 0x01, 0x02, 0x03}, 8},
     {"STOP_SENDING", {0x05, 0x04, 0x41, 0x0C}, 4},
     {"CRYPTO", {0x06, 0x00, 0x03, 'a', 'b', 'c'}, 6},
     {"NEW_TOKEN", {0x07, 0x02, 'a', 'b'}, 4},
@@ -93,6 +91,61 @@ static void test_stream(void) {
     }
 }
 
+/* The largest number of each, with ranges and counts behind it that must all be there. */
+static const struct {
+    const char *name;
+    uint64_t largest;
+    uint8_t bytes[32];
+    size_t length;
+} acks[] = {
+    {"one range", 9, {0x02, 0x09, 0x00, 0x00, 0x09}, 5},
+    {"two ranges", 0x80, {0x02, 0x40, 0x80, 0x05, 0x01, 0x02, 0x03, 0x04}, 8},
+    {"with ECN", 9, {0x03, 0x09, 0x05, 0x00, 0x02, 0x01, 0x02, 0x03}, 8},
+    {"type of two bytes", 0, {0x40, 0x02, 0x00, 0x00, 0x00, 0x00}, 6},
+    {"the largest there is",
+     UINT64_C(0x3FFFFFFFFFFFFFFF),
+     {0x02, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00, 0x00},
+     12},
+};
+
+static void test_acks(void) {
+    for (size_t i = 0; i < G_N_ELEMENTS(acks); i++) {
+        uint8_t bytes[40];
+        memcpy(bytes, acks[i].bytes, acks[i].length);
+        bytes[acks[i].length] = 0x01;
+        for (size_t cut = 0; cut <= acks[i].length + 1; cut++) {
+            uint8_t *copy = guard_copy(bytes, cut);
+            struct wsx_quic_frame frame;
+            size_t at = 0;
+            bool whole = wsx_quic_next(copy, cut, &at, &frame);
+            g_test_message("%s, %zu bytes", acks[i].name, cut);
+            g_assert_true(whole == (cut >= acks[i].length));
+            g_assert_cmpuint(at, ==, whole ? acks[i].length : 0);
+            if (whole) {
+                g_assert_true(frame.type == WSX_QUIC_ACK);
+                g_assert_cmpuint(frame.largest, ==, acks[i].largest);
+            }
+            guard_free(copy, cut);
+        }
+    }
+}
+
+/* More ranges than bytes: the reading ends with the bytes, whatever the count. */
+static void test_ack_count(void) {
+    static const uint8_t one_more[] = {0x02, 0x09, 0x00, 0x02, 0x01, 0x00, 0x01};
+    static const uint8_t huge[] = {0x02, 0x09, 0x00, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+                                   0xFF, 0xFF, 0xFF, 0x01, 0x00, 0x01, 0x00, 0x01};
+    struct wsx_quic_frame frame;
+    size_t at = 0;
+    uint8_t *copy = guard_copy(one_more, sizeof one_more);
+    g_assert_false(wsx_quic_next(copy, sizeof one_more, &at, &frame));
+    guard_free(copy, sizeof one_more);
+    copy = guard_copy(huge, sizeof huge);
+    g_assert_false(wsx_quic_next(copy, sizeof huge, &at, &frame));
+    g_assert_cmpuint(at, ==, 0);
+    guard_free(copy, sizeof huge);
+}
+
 static void test_ends(void) {
     static const uint8_t reset[] = {0x04, 0x04, 0x41, 0x0C, 0x09};
     static const uint8_t closed[] = {0x1D, 0x41, 0x00, 0x02, 'o', 'k'};
@@ -127,6 +180,8 @@ int main(int argc, char **argv) {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/quic/others", test_others);
     g_test_add_func("/quic/stream", test_stream);
+    g_test_add_func("/quic/acks", test_acks);
+    g_test_add_func("/quic/ack_count", test_ack_count);
     g_test_add_func("/quic/ends", test_ends);
     g_test_add_func("/quic/bad", test_bad);
     return g_test_run();
