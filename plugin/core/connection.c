@@ -325,17 +325,6 @@ void wsx_connection_give_up(struct wsx_connection *connection, enum wsx_directio
     }
 }
 
-void wsx_connection_lose(struct wsx_connection *connection, enum wsx_direction direction,
-                         uint32_t packet, int64_t time, void *context) {
-    enter(connection, direction, packet, time, context);
-    lose(connection, &connection->side[direction]);
-    connection->side[direction].stream.gap_seen = true;
-    FINDING(connection, WSX_RULE_STREAM_GAP, 0,
-            "at offset %" G_GUINT64_FORMAT " of the %s, how many is not known",
-            connection->side[direction].stream.next, wsx_side_name(direction));
-    note(connection, direction, 0);
-}
-
 void wsx_connection_received(struct wsx_connection *connection, enum wsx_direction direction,
                              uint64_t offset) {
     connection->side[direction].received = offset;

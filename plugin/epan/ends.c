@@ -37,25 +37,16 @@ static bool is_too_early(const struct wsx_session *session, const struct wsx_ear
              (int32_t)(early->acknowledged - session->answer_end) >= 0);
 }
 
-/* Where an early piece stands; *before of its bytes are known. A piece behind a hole begins with the
- * payload of a DATA frame of HTTP/2: likely to be a frame's beginning, unless one was under way. */
+/* Where an early piece stands; *before of its bytes are known. */
 static uint64_t early_offset(struct wsx_collecting *collecting, const struct wsx_early *early,
                              uint64_t *before) {
     struct wsx_session *session = collecting->session;
     enum wsx_direction direction = early->direction;
-    const struct wsx_stream *stream = &session->core->side[direction].stream;
-    uint64_t done, whole;
     *before = 0;
     if (session->position[direction].known)
         return wsx_state_offset(session, direction, early->sequence, before);
-    if (early->after_hole && wsx_stream_pending(stream, &done, &whole)) {
-        session->hole[direction] = true;
-        return wsx_state_stream_offset(session, direction);
-    }
-    if (early->after_hole)
-        wsx_connection_lose(session->core, direction, collecting_packet(collecting),
-                            collecting_time(collecting), collecting);
-    return stream->next;
+    session->hole[direction] |= early->after_hole;
+    return wsx_state_stream_offset(session, direction);
 }
 
 static void flush_early(struct wsx_collecting *collecting) {

@@ -74,6 +74,13 @@ static bool answers(const struct wsx_session *session, const struct wsx_head *he
            !session->response_packet && !session->opened && !session->cause;
 }
 
+/* The request was lost, or QPACK's words for it: no other answer has these headers. HPACK, which tells wrong
+ * ones behind a loss, is not believed. */
+static bool answers_unseen(const struct wsx_head *head) {
+    return head->http == WSX_HTTP_3 && !head->request && head->status >= 200 && head->status < 300 &&
+           (head->protocol || head->extensions);
+}
+
 void wsx_stream_headers(packet_info *pinfo, enum wsx_http_version http, uint64_t stream_id,
                         wmem_array_t *headers, bool encrypted) {
     struct wsx_session *session = wsx_state_find_stream(pinfo, stream_id);
@@ -81,7 +88,7 @@ void wsx_stream_headers(packet_info *pinfo, enum wsx_http_version http, uint64_t
     head_of(&head, http, headers);
     if (!session && asks(&head))
         wsx_state_request(pinfo, &head, encrypted, stream_id);
-    else if (session && answers(session, &head))
+    else if (session ? answers(session, &head) : answers_unseen(&head))
         wsx_state_response(pinfo, session, &head, encrypted, stream_id);
     wsx_head_clear(&head);
 }

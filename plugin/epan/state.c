@@ -542,6 +542,8 @@ struct wsx_session *wsx_state_response(packet_info *pinfo, struct wsx_session *s
     }
     if (wsx_head_agrees(&session->response)) {
         core_new(session, &agreement);
+        for (int d = 0; d < 2 && unseen && session->http == WSX_HTTP_3; d++)
+            wsx_connection_start_unknown(session->core, d); /* frames are to prove that it is one */
         if (session->early && session->http != WSX_HTTP_1)
             wsx_store_unsettled(session);
     } else {
