@@ -301,7 +301,7 @@ void wsx_http2_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
         wsx_state_carrier_look(pinfo, layers->http2 || layers->tls);
     if (WSX_HTTP3_IS_DISSECTED && (wsx_over_http2 || WSX_STREAMS_ARE_CALLED) && first_pass &&
         layers->quic)
-        wsx_http3_walk(tvb, pinfo, wsx_over_http2 ? tree : NULL);
+        wsx_http3_walk(tvb, pinfo, tree);
     if (layers->http2 && wsx_over_http2 && tree && first_pass)
         walk_packet(pinfo, tree);
     else if (layers->http2 && !wsx_over_http2 && !WSX_STREAMS_ARE_CALLED)
@@ -408,7 +408,7 @@ static void take(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
 int wsx_http2_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const void *data) {
     const http_upgrade_info_t *info = data;
     uint64_t stream_id;
-    if (info->http_version == 3 && wsx_over_http2) /* http3.c puts its bytes in order itself */
+    if (info->http_version == 3 && wsx_over_http2) /* http3.c has all that is needed */
         return (int)tvb_captured_length(tvb);
     bool found = info->http_version == 2 ? http2_stream_of_call(tvb, &stream_id)
                                          : wsx_http3_stream_of_call(tvb, pinfo, &stream_id);
@@ -418,7 +418,8 @@ int wsx_http2_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const
     if (found)
         session = wsx_state_first_pass(pinfo) ? session_of_call(pinfo, info, stream_id)
                                               : wsx_state_find_stream(pinfo, stream_id);
-    if (session && tvb_captured_length(tvb)) /* an empty DATA frame has no record */
+    bool read = session && (info->http_version == 2 || wsx_http3_call_is_read(tvb, pinfo, session));
+    if (read && tvb_captured_length(tvb)) /* an empty DATA frame has no record */
         take(tvb, pinfo, tree, session);
     return (int)tvb_captured_length(tvb);
 }

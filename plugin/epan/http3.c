@@ -181,20 +181,19 @@ static void frame_end(struct h3_walk *walk) {
 }
 
 /* Where the packet's run of the stream begins that this piece ends. False: its bytes were there before. */
-static bool begin_data(packet_info *pinfo, wmem_array_t *pieces, const struct piece *piece) {
-    struct wsx_session *session = wsx_state_find_stream(pinfo, piece->frame.stream_id);
+static bool begin_data(packet_info *pinfo, struct wsx_session *session, wmem_array_t *pieces,
+                       const struct piece *piece) {
+    enum wsx_direction direction = wsx_state_stream_direction(session, pinfo);
     uint64_t begin = piece->frame.offset;
-    if (session && wsx_state_quic_is_known(session, wsx_state_stream_direction(session, pinfo),
-                                           begin, piece->frame.length))
+    if (wsx_state_quic_is_known(session, direction, begin, piece->frame.length))
         return false;
-    for (unsigned i = wmem_array_get_count(pieces); session && i-- > 0;) {
+    for (unsigned i = wmem_array_get_count(pieces); i-- > 0;) {
         const struct wsx_quic_frame *before = &piece_at(pieces, i)->frame;
         if (before->type == WSX_QUIC_STREAM && before->stream_id == piece->frame.stream_id &&
             before->length && before->offset + before->length == begin)
             begin = before->offset;
     }
-    if (session)
-        wsx_state_quic_begin(pinfo, session, wsx_state_stream_direction(session, pinfo), begin);
+    wsx_state_quic_begin(pinfo, session, direction, begin);
     return true;
 }
 
@@ -249,21 +248,44 @@ static void give(void *context, const uint8_t *bytes, size_t length, uint64_t mi
                      bytes, length, missing, unknown);
 }
 
+static void push(struct giving *giving, enum wsx_direction direction,
+                 const struct wsx_quic_piece *piece) {
+    giving->direction = direction;
+    if (piece->length)
+        wsx_state_h3_push(giving->session, direction, piece, give, giving);
+}
+
+/* A piece of an earlier packet. */
+static void take_kept(void *context, enum wsx_direction direction,
+                      const struct wsx_quic_piece *piece) {
+    struct giving *giving = context;
+    push(giving, direction, piece);
+    wsx_state_quic_piece(giving->pinfo, giving->session, direction, piece->offset, piece->length,
+                         piece->fin);
+}
+
 /* Late and repeated pieces, which Wireshark's HTTP/3 reads as they come, are put in order here. */
 static void take_pieces(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
                         wmem_array_t *pieces) {
     for (unsigned i = 0; i < wmem_array_get_count(pieces); i++) {
         const struct piece *piece = piece_at(pieces, i);
-        if (!is_request_stream(piece) || !piece->frame.length)
+        const struct wsx_quic_frame *frame = &piece->frame;
+        if (!is_request_stream(piece))
             continue;
         struct giving giving = {.tvb = tvb, .pinfo = pinfo, .tree = tree};
-        giving.session = wsx_state_find_stream(pinfo, piece->frame.stream_id);
-        if (!giving.session)
-            continue;
-        giving.direction = wsx_state_stream_direction(giving.session, pinfo);
-        wsx_state_h3_push(pinfo, giving.session, giving.direction, piece->frame.offset,
-                          tvb_get_ptr(piece->tvb, (int)piece->frame.data, (int)piece->frame.length),
-                          piece->frame.length, give, &giving);
+        struct wsx_quic_piece told = {.offset = frame->offset,
+                                      .length = frame->length,
+                                      .fin = frame->fin,
+                                      .time = wsx_state_time(pinfo)};
+        if (frame->length)
+            told.bytes = tvb_get_ptr(piece->tvb, (int)frame->data, (int)frame->length);
+        giving.session = wsx_state_find_stream(pinfo, frame->stream_id);
+        if (!giving.session && !wsx_over_http2) {
+            wsx_state_keep_piece(pinfo, frame->stream_id, &told);
+        } else if (giving.session && (wsx_over_http2 || giving.session->by_pieces)) {
+            wsx_state_take_kept(pinfo, giving.session, take_kept, &giving);
+            push(&giving, wsx_state_stream_direction(giving.session, pinfo), &told);
+        }
     }
 }
 
@@ -343,26 +365,37 @@ static void walk_packet(packet_info *pinfo, proto_tree *tree, wmem_array_t *piec
 }
 
 void wsx_http3_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
-    if (!tree && !wsx_sessions_open)
-        return;
     wmem_array_t *pieces = pieces_of_packet(pinfo);
-    if (tree)
+    if (wsx_over_http2 && tree)
         walk_packet(pinfo, tree, pieces);
-    if (wsx_over_http2)
-        take_pieces(tvb, pinfo, tree, pieces);
+    take_pieces(tvb, pinfo, tree, pieces);
     end_streams(pinfo, pieces);
 }
 
-bool wsx_http3_stream_of_call(tvbuff_t *tvb, packet_info *pinfo, uint64_t *stream_id) {
-    wmem_array_t *pieces = pieces_of_packet(pinfo);
+/* Of the packet's STREAM frames the one whose bytes a call brings. */
+static const struct piece *piece_of_call(wmem_array_t *pieces, tvbuff_t *tvb) {
     tvbuff_t *source = tvb_get_ds_tvb(tvb);
     const struct piece *piece = piece_of_byte(pieces, source, tvb_raw_offset(tvb));
-    if (!piece)
-        piece = piece_of_joined(pieces, source);
-    if (!piece)
-        return false;
-    *stream_id = piece->frame.stream_id;
-    return !wsx_state_first_pass(pinfo) || begin_data(pinfo, pieces, piece);
+    return piece ? piece : piece_of_joined(pieces, source);
+}
+
+bool wsx_http3_stream_of_call(tvbuff_t *tvb, packet_info *pinfo, uint64_t *stream_id) {
+    const struct piece *piece = piece_of_call(pieces_of_packet(pinfo), tvb);
+    if (piece)
+        *stream_id = piece->frame.stream_id;
+    return piece != NULL;
+}
+
+bool wsx_http3_call_is_read(tvbuff_t *tvb, packet_info *pinfo, struct wsx_session *session) {
+    if (!wsx_state_first_pass(pinfo))
+        return session->by_calls;
+    if (!session->by_pieces && !session->by_calls) {
+        session->by_pieces = wsx_state_pieces_are_kept(pinfo, session->stream_id);
+        session->by_calls = !session->by_pieces;
+    }
+    wmem_array_t *pieces = pieces_of_packet(pinfo);
+    const struct piece *piece = session->by_calls ? piece_of_call(pieces, tvb) : NULL;
+    return piece && begin_data(pinfo, session, pieces, piece);
 }
 
 /* ---- registration ---- */

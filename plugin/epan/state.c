@@ -91,6 +91,7 @@ static void state_init(void) {
     wsx_request_init();
     wsx_records_init();
     wsx_store_streams_init();
+    wsx_store_pieces_init();
 }
 
 void wsx_store_early_clear(struct wsx_session *session) {

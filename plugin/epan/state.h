@@ -137,6 +137,8 @@ struct wsx_session {
     } reset;                     /* HTTP/2 and HTTP/3: the stream was reset */
     struct wsx_quic_side *quic[2]; /* HTTP/3 */
     struct wsx_h3_data *h3[2];     /* HTTP/3: its bytes on their way */
+    /* HTTP/3 without the preference, any pass: its bytes are taken from QUIC, or from Wireshark's calls */
+    bool by_pieces, by_calls;
     bool hole[2];                  /* TLS, HTTP/2: bytes may be missing before those that come next */
     bool lossy[2];                 /* bytes are missing, before the answer or of what carries it */
     uint32_t answer_end;           /* TCP: sequence number behind the answer's packet; 0 = not known */
@@ -330,10 +332,27 @@ void wsx_state_on_quic(struct wsx_session *session, uint32_t connection);
  * included. Where that is not behind the piece that came last, some are missing or come late. */
 void wsx_state_quic_begin(packet_info *pinfo, struct wsx_session *session,
                           enum wsx_direction direction, uint64_t offset);
+/* What a QUIC STREAM frame brings. */
+struct wsx_quic_piece {
+    uint64_t offset;
+    const uint8_t *bytes;
+    size_t length;
+    bool fin;
+    int64_t time; /* of its packet */
+};
 /* Puts the QUIC stream's bytes in order and gives those of DATA, also of earlier packets. */
-void wsx_state_h3_push(const packet_info *pinfo, struct wsx_session *session,
-                       enum wsx_direction direction, uint64_t offset, const uint8_t *bytes,
-                       size_t length, wsx_h3_take take, void *context);
+void wsx_state_h3_push(struct wsx_session *session, enum wsx_direction direction,
+                       const struct wsx_quic_piece *piece, wsx_h3_take take, void *context);
+/* A QUIC STREAM frame of a stream that is not known to be WebSocket's: kept, up to named bounds. */
+void wsx_state_keep_piece(packet_info *pinfo, uint64_t stream_id,
+                          const struct wsx_quic_piece *piece);
+/* Everything that came of the stream is. */
+bool wsx_state_pieces_are_kept(packet_info *pinfo, uint64_t stream_id);
+typedef void (*wsx_take_piece)(void *context, enum wsx_direction direction,
+                               const struct wsx_quic_piece *piece);
+/* Gives what was kept of the stream, once, as it came. */
+void wsx_state_take_kept(packet_info *pinfo, struct wsx_session *session, wsx_take_piece take,
+                         void *context);
 /* Bytes may be missing before those that come next. */
 void wsx_state_stream_hole(struct wsx_session *session, enum wsx_direction direction);
 /* Earlier packets had all these bytes of the QUIC stream. */

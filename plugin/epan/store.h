@@ -1,5 +1,5 @@
 /*
- * store.h - what state.c, streams.c, records.c and ends.c share: the insides of what state.h describes.
+ * store.h - what state.c, streams.c, pieces.c, records.c and ends.c share: the insides of what state.h describes.
  * Nobody else's.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -86,6 +86,7 @@ struct wsx_carrier {
     uint64_t next_unseen[2];          /* the same, as far as the other side acknowledged what was not captured */
     uint32_t acks_in[2];              /* QUIC: packet, with the last ACK frame that each side sent */
     wmem_map_t *streams;              /* uint64_t to struct wsx_session */
+    wmem_map_t *kept;                 /* uint64_t to struct wsx_kept_stream, pieces.c's; NULL: none */
     struct wsx_session *first, *last; /* the same, by number */
     struct wsx_settings {
         uint32_t packet; /* of its first SETTINGS, 0 = not seen */
@@ -172,8 +173,13 @@ extern bool wsx_store_any_carried;
 /* The session is settled at this packet's end. */
 void wsx_store_unsettled(struct wsx_session *session);
 
+/* pieces.c */
+void wsx_store_pieces_init(void);
+
 /* streams.c: rules of HTTP/2 and HTTP/3. */
 void wsx_store_streams_init(void);
+/* Which of the two sides sent this packet, whoever is the client. */
+unsigned wsx_store_sender(const packet_info *pinfo);
 void wsx_store_judge_settings(const struct wsx_session *session, const packet_info *pinfo,
                               bool from_client, const struct wsx_finding_sink *sink);
 /* False where earlier headers of a side may be missing: HPACK then tells wrong ones. */

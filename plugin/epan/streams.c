@@ -28,8 +28,7 @@ bool wsx_state_stream_is_open(const struct wsx_session *session, const packet_in
            (!session->end_packet || pinfo->num <= session->end_packet);
 }
 
-/* Which of the two sides sent this packet, whoever is the client. */
-static unsigned sender_index(const packet_info *pinfo) {
+unsigned wsx_store_sender(const packet_info *pinfo) {
     int order = cmp_address(&pinfo->src, &pinfo->dst);
     return order ? order > 0 : pinfo->srcport > pinfo->destport;
 }
@@ -170,18 +169,18 @@ void wsx_state_quic_piece(packet_info *pinfo, struct wsx_session *session,
 #define LATER_PIECES 12u
 #define LATER_NS INT64_C(200000000)
 
-void wsx_state_h3_push(const packet_info *pinfo, struct wsx_session *session,
-                       enum wsx_direction direction, uint64_t offset, const uint8_t *bytes,
-                       size_t length, wsx_h3_take take, void *context) {
+void wsx_state_h3_push(struct wsx_session *session, enum wsx_direction direction,
+                       const struct wsx_quic_piece *piece, wsx_h3_take take, void *context) {
     if (session->end_packet)
         return;
-    int64_t since, now = wsx_state_time(pinfo);
+    int64_t since;
     struct wsx_h3_data **data = &session->h3[direction];
     if (!*data)
-        *data = wsx_h3_data_new(quic_side(session, direction, offset)->whole ? 0 : offset);
-    wsx_h3_data_push(*data, offset, bytes, length, now, take, context);
+        *data = wsx_h3_data_new(quic_side(session, direction, piece->offset)->whole ? 0
+                                                                                    : piece->offset);
+    wsx_h3_data_push(*data, piece->offset, piece->bytes, piece->length, piece->time, take, context);
     unsigned waiting = wsx_h3_data_waiting(*data, &since);
-    if (waiting >= LATER_PIECES || (waiting && wsx_apart(now, since) >= LATER_NS))
+    if (waiting >= LATER_PIECES || (waiting && wsx_apart(piece->time, since) >= LATER_NS))
         wsx_h3_data_give_up(*data, take, context);
 }
 
@@ -194,13 +193,13 @@ static void quic_lost(packet_info *pinfo, struct wsx_carrier *carrier, unsigned 
     carrier->settings[side].lossy = true;
     for (struct wsx_session *session = carrier->first; session; session = session->next_stream) {
         enum wsx_direction sender = wsx_state_stream_direction(session, pinfo);
-        note_unseen(session, side == sender_index(pinfo) ? sender : !sender);
+        note_unseen(session, side == wsx_store_sender(pinfo) ? sender : !sender);
     }
 }
 
 void wsx_state_quic_number(packet_info *pinfo, uint64_t number) {
     struct wsx_carrier *carrier = wsx_store_carrier_new(wsx_store_conversation(pinfo, true));
-    unsigned side = sender_index(pinfo);
+    unsigned side = wsx_store_sender(pinfo);
     bool lost = number > carrier->next_number[side];
     carrier->next_number[side] = MAX(carrier->next_number[side], number + 1);
     if (lost)
@@ -210,7 +209,7 @@ void wsx_state_quic_number(packet_info *pinfo, uint64_t number) {
 /* Of numbers below what was seen already, their gaps have told. */
 void wsx_state_quic_ack(packet_info *pinfo, uint64_t largest) {
     struct wsx_carrier *carrier = wsx_store_carrier_new(wsx_store_conversation(pinfo, true));
-    unsigned side = !sender_index(pinfo);
+    unsigned side = !wsx_store_sender(pinfo);
     carrier->acks_in[!side] = pinfo->num;
     if (largest < carrier->next_number[side] || largest < carrier->next_unseen[side])
         return;
@@ -222,7 +221,7 @@ void wsx_state_quic_ack(packet_info *pinfo, uint64_t largest) {
  * packet numbers known where nobody reads the tree. */
 void wsx_state_quic_ends(packet_info *pinfo, struct wsx_session *session) {
     const struct wsx_carrier *carrier = wsx_store_carrier(wsx_store_conversation(pinfo, false));
-    unsigned sender = sender_index(pinfo);
+    unsigned sender = wsx_store_sender(pinfo);
     bool last = session != NULL;
     for (session = last ? session : carrier->first; session; session = session->next_stream) {
         enum wsx_direction direction = wsx_state_stream_direction(session, pinfo);
@@ -314,7 +313,7 @@ void wsx_state_carrier_look(packet_info *pinfo, bool handed_on) {
     if (!wsx_tcp_view(pinfo, tcp, &view))
         return;
     carrier->looked = pinfo->num;
-    unsigned sender = sender_index(pinfo);
+    unsigned sender = wsx_store_sender(pinfo);
     unsigned lost = lost_segments(pinfo, tcp, &view);
     bool hole = breaks_order(&carrier->flow[sender], &view, handed_on) && !wsx_tcp_waits_for_late();
     hole = hole || ((lost & WSX_TCP_LOST_SEGMENT) && !wsx_tcp_waits_for_late());
@@ -451,7 +450,7 @@ static void settings_begin(packet_info *pinfo, const struct wsx_carrier *carrier
  * from there. */
 void wsx_state_settings(packet_info *pinfo, const uint64_t *extended_connect) {
     struct wsx_carrier *carrier = wsx_store_carrier_new(wsx_store_conversation(pinfo, true));
-    struct wsx_settings *settings = &carrier->settings[sender_index(pinfo)];
+    struct wsx_settings *settings = &carrier->settings[wsx_store_sender(pinfo)];
     struct wsx_session *last = carrier->last;
     if (!carrier->tcp && pinfo->ptype == PT_TCP) {
         carrier->tcp = get_tcp_conversation_data(wsx_store_conversation(pinfo, true), pinfo);
@@ -493,7 +492,7 @@ void wsx_store_tell_setting(struct wsx_session *session, struct wsx_collecting *
 void wsx_store_judge_settings(const struct wsx_session *session, const packet_info *pinfo,
                               bool from_client, const struct wsx_finding_sink *sink) {
     struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
-    unsigned client = from_client ? sender_index(pinfo) : !sender_index(pinfo);
+    unsigned client = from_client ? wsx_store_sender(pinfo) : !wsx_store_sender(pinfo);
     struct wsx_settings *settings = &carrier->settings[!client];
     if (session->http == WSX_HTTP_1)
         return;
@@ -516,7 +515,7 @@ void wsx_store_judge_settings(const struct wsx_session *session, const packet_in
 void wsx_store_judge_late_settings(const struct wsx_session *session, const packet_info *pinfo,
                                    const struct wsx_finding_sink *sink) {
     const struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
-    const struct wsx_settings *settings = &carrier->settings[sender_index(pinfo)];
+    const struct wsx_settings *settings = &carrier->settings[wsx_store_sender(pinfo)];
     if (session->http == WSX_HTTP_1 || !settings->sequence_known || !session->request_ack_known ||
         settings->packet <= session->request_packet || settings->lossy ||
         (int32_t)(session->request_ack - settings->sequence) > 0)
@@ -529,7 +528,7 @@ void wsx_store_judge_late_settings(const struct wsx_session *session, const pack
 bool wsx_store_headers_are_whole(const struct wsx_session *session, const packet_info *pinfo,
                                  bool from_client) {
     const struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
-    unsigned sender = sender_index(pinfo);
+    unsigned sender = wsx_store_sender(pinfo);
     bool client_lossy = carrier->settings[from_client ? sender : !sender].lossy;
     bool server_lossy = carrier->settings[from_client ? !sender : sender].lossy;
     return session->http != WSX_HTTP_2 || !(client_lossy || (!from_client && server_lossy));
@@ -538,6 +537,6 @@ bool wsx_store_headers_are_whole(const struct wsx_session *session, const packet
 bool wsx_store_answer_is_whole(const struct wsx_session *session, const packet_info *pinfo) {
     const struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
     bool server = wsx_state_stream_direction(session, pinfo) == WSX_SERVER_TO_CLIENT;
-    unsigned sender = sender_index(pinfo);
+    unsigned sender = wsx_store_sender(pinfo);
     return session->http != WSX_HTTP_2 || !carrier->settings[server ? sender : !sender].lossy;
 }
