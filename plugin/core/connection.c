@@ -325,6 +325,19 @@ void wsx_connection_give_up(struct wsx_connection *connection, enum wsx_directio
     }
 }
 
+void wsx_connection_lose(struct wsx_connection *connection, enum wsx_direction direction,
+                         uint32_t packet, int64_t time, void *context) {
+    enter(connection, direction, packet, time, context);
+    struct wsx_side *side = &connection->side[direction];
+    lose(connection, side);
+    wsx_stream_start_unknown(&side->stream);
+    side->stream.gap_seen = true;
+    FINDING(connection, WSX_RULE_STREAM_GAP, 0,
+            "at offset %" G_GUINT64_FORMAT " of the %s, how many is not known", side->stream.next,
+            wsx_side_name(direction));
+    note(connection, direction, 0);
+}
+
 void wsx_connection_received(struct wsx_connection *connection, enum wsx_direction direction,
                              uint64_t offset) {
     connection->side[direction].received = offset;

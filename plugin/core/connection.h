@@ -170,6 +170,10 @@ void wsx_connection_push(struct wsx_connection *connection, enum wsx_direction d
 void wsx_connection_give_up(struct wsx_connection *connection, enum wsx_direction direction,
                             uint64_t offset, uint32_t packet, int64_t time, void *context);
 
+/* Between frames: bytes are missing, it is not known how many. Frames are searched for. */
+void wsx_connection_lose(struct wsx_connection *connection, enum wsx_direction direction,
+                         uint32_t packet, int64_t time, void *context);
+
 /* The other side has received the direction's bytes before `offset`, whether they were seen or not. */
 void wsx_connection_received(struct wsx_connection *connection, enum wsx_direction direction,
                              uint64_t offset);

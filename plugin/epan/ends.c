@@ -42,11 +42,20 @@ static uint64_t early_offset(struct wsx_collecting *collecting, const struct wsx
                              uint64_t *before) {
     struct wsx_session *session = collecting->session;
     enum wsx_direction direction = early->direction;
+    const struct wsx_stream *stream = &session->core->side[direction].stream;
+    uint64_t done, whole;
     *before = 0;
     if (session->position[direction].known)
         return wsx_state_offset(session, direction, early->sequence, before);
-    session->hole[direction] |= early->after_hole;
-    return wsx_state_stream_offset(session, direction);
+    if (!early->after_hole)
+        return stream->next;
+    if (stream->state == WSX_STREAM_SEARCH || wsx_stream_pending(stream, &done, &whole)) {
+        session->hole[direction] = true;
+        return wsx_state_stream_offset(session, direction);
+    }
+    wsx_connection_lose(session->core, direction, collecting_packet(collecting),
+                        collecting_time(collecting), collecting);
+    return stream->next;
 }
 
 static void flush_early(struct wsx_collecting *collecting) {

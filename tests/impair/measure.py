@@ -101,6 +101,10 @@ CARRIED_KINDS = ("one lost", "loss 2 %", "loss 10 %", "late 20 %, in order", "tw
                  "snaplen 600")
 CARRIED_SHARE_MIN = 0.9
 
+# In which Wireshark 4.6 must show the same without the preference.
+UNORDERED_KINDS = ("nothing", "late 5 %", "late 20 %", "twice 20 %", "late and twice 10 %")
+UNORDERED_SEEDS = 2
+
 Run = collections.namedtuple("Run", "name kind packets options expected")
 
 
@@ -173,6 +177,10 @@ def shows_http3(env):
     return tuple(map(int, env.version.split("."))) >= (4, 4)
 
 
+def calls_for_http3(env):
+    return tuple(map(int, env.version.split("."))) >= (4, 6)
+
+
 def kind_test(env, selection, kind, captures=TEST_CAPTURES, share_min=SHARE_MIN):
     total, problems = judge.Verdict(), []
     for name in captures:
@@ -202,6 +210,41 @@ def reference_test(selection):
     return problems
 
 
+def by_stream(items):
+    """{stream of HTTP/3: what came of it}, without what only packets before the first DATA, or packet numbers,
+    tell: where it opened, where its first bytes came, and what is missing at its end."""
+    names = {i["stream"]: i.get("stream_id") for i in items if i["kind"] == "open"}
+    result = collections.defaultdict(list)
+    for item in items:
+        left_out = {"stream", "first_packet"} | ({"rules"} if item["kind"] == "end" else set())
+        if item["kind"] != "open":
+            result[names.get(item["stream"])].append({k: v for k, v in item.items() if k not in left_out})
+    return result
+
+
+def default_test(env, kind, name="h3_plain"):
+    """Wireshark calls for the streams of HTTP/3 whose handshake it can read: the same comes of them."""
+    capture = recut.Capture((SAMPLES / f"{name}.pcapng").read_bytes())
+    problems, compared = [], 0
+    what, options = KINDS[kind]
+    for number in range(UNORDERED_SEEDS):
+        chosen = dataclasses.replace(what, seed=seed_of(name, number))
+        path = env.new_path(".pcapng")
+        impair.write_pcapng(path, capture, impair.damage(capture, chosen))
+        whole = by_stream(jsonlines.run(env, path, [*options, *judge.OVER_HTTP2], timeout=RUN_SECONDS))
+        for more in ([], ["-2"]):
+            alone = by_stream(jsonlines.run(env, path, [*options, *more], timeout=RUN_SECONDS))
+            compared += len(alone)
+            for stream, items in alone.items():
+                pairs = zip(items, whole.get(stream, []))
+                differs = next((str(pair)[:300] for pair in pairs if pair[0] != pair[1]), None)
+                if differs or len(items) != len(whole.get(stream, [])):
+                    problems.append(f"seed {chosen.seed} {more}: stream {stream}: {len(items)} lines, "
+                                    f"{len(whole.get(stream, []))} with the preference: {differs}")
+        path.unlink()
+    return problems if compared else ["nothing was compared"]
+
+
 def tests(env):
     """(name, callable that returns the texts of what is wrong) for tests/run.py."""
     selection = Selection(env)
@@ -213,6 +256,9 @@ def tests(env):
         name = kind.replace(" %", "%").replace(",", "").replace(" ", "-")
         yield f"impair:carried:{name}", lambda kind=kind: kind_test(env, selection, kind, CARRIED_CAPTURES,
                                                                     CARRIED_SHARE_MIN)
+    for kind in UNORDERED_KINDS if calls_for_http3(env) else ():
+        name = kind.replace(" %", "%").replace(" ", "-")
+        yield f"impair:default:{name}", lambda kind=kind: default_test(env, kind)
 
 
 # --- as a program -------------------------------------------------------------------------------
