@@ -57,7 +57,8 @@ static void skip(struct reader *reader, uint64_t length) {
         reader->at += (size_t)length;
 }
 
-/* 19.3. What the ranges say of numbers below the largest, gaps in the capture's own tell sooner. */
+/* 19.3. The ranges tell of packets below the largest, where a gap in the numbers that were captured tells as
+ * much: they are passed over. */
 static void read_ranges(struct reader *reader, struct wsx_quic_frame *frame) {
     frame->largest = number(reader);
     number(reader); /* delay */

@@ -5,7 +5,8 @@
  *              dissection: http2.c and http3.c. Works on every version, and needs fields that cost
  *              time in every packet: preference websocket.over_http2.
  *   the call   Wireshark 4.6 hands us the bytes of each stream. It tells nothing of ends, resets
- *              and refusals: these come from the tree, where the preference is on.
+ *              and refusals: these come from the tree, where the preference is on. Of HTTP/3 the
+ *              call tells only that there is a WebSocket: all else is read from QUIC's frames.
  *
  * Streams are sessions as any other, see state.h.
  *

@@ -1,8 +1,9 @@
 /*
  * http3.c - WebSocket in the streams of HTTP/3 (RFC 9220), see http2.h. Neither HTTP/3's part of
  * the tree nor Wireshark's call says which stream it is about: that is found by where the bytes lie
- * in QUIC's STREAM frames, which also tell of ends and resets (core/quic.h). Next: http2.c for what
- * is done with them.
+ * in QUIC's STREAM frames, which also tell of ends and resets (core/quic.h). The bytes are taken from
+ * these frames, too, with or without the preference: only they say where a late one belongs.
+ * Next: http2.c for what is done with them.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -283,6 +284,7 @@ static void take_pieces(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
         if (!giving.session && !wsx_over_http2) {
             wsx_state_keep_piece(pinfo, frame->stream_id, &told);
         } else if (giving.session && (wsx_over_http2 || giving.session->by_pieces)) {
+            wsx_state_quic_answers(pinfo, giving.session);
             wsx_state_take_kept(pinfo, giving.session, take_kept, &giving);
             push(&giving, wsx_state_stream_direction(giving.session, pinfo), &told);
         }

@@ -63,15 +63,13 @@ static void give_up(struct wsx_kept_stream *stream) {
     stream->over = true;
 }
 
-/* One side says all that it has to say at once: a request of another kind. */
-static bool is_short(const struct wsx_quic_piece *piece) { return !piece->offset && piece->fin; }
-
 void wsx_state_keep_piece(packet_info *pinfo, uint64_t stream_id,
                           const struct wsx_quic_piece *piece) {
     struct wsx_kept_stream *stream = stream_of(pinfo, stream_id, true);
     if (stream->over)
         return;
-    if (is_short(piece) || stream->bytes + piece->length > STREAM_BYTES_MAX ||
+    /* a side that ends before there is any WebSocket: a request of another kind */
+    if (piece->fin || stream->bytes + piece->length > STREAM_BYTES_MAX ||
         stream->count >= STREAM_PIECES_MAX || total + piece->length > TOTAL_MAX) {
         give_up(stream);
         return;

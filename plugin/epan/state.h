@@ -363,6 +363,9 @@ void wsx_state_quic_number(packet_info *pinfo, uint64_t number);
 /* The sender of this 1-RTT packet has received the other side's packet of this number. One that was not captured
  * may have been about any stream. */
 void wsx_state_quic_ack(packet_info *pinfo, uint64_t largest);
+/* Bytes of the stream come: they may answer what the capture lacks, unless the packet acknowledges what its
+ * sender had received. */
+void wsx_state_quic_answers(const packet_info *pinfo, struct wsx_session *session);
 /* The sender of this packet ends the stream, or the connection (session NULL). What the other side sent last
  * is known to have been seen only where the packet acknowledges what had come. */
 void wsx_state_quic_ends(packet_info *pinfo, struct wsx_session *session);

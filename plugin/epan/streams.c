@@ -184,6 +184,14 @@ void wsx_state_h3_push(struct wsx_session *session, enum wsx_direction direction
         wsx_h3_data_give_up(*data, take, context);
 }
 
+void wsx_state_quic_answers(const packet_info *pinfo, struct wsx_session *session) {
+    const struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
+    enum wsx_direction other = !wsx_state_stream_direction(session, pinfo);
+    bool told = carrier->acks_in[wsx_store_sender(pinfo)] == pinfo->num;
+    if (session->core)
+        wsx_connection_received(session->core, other, told ? 0 : UINT64_MAX);
+}
+
 void wsx_state_stream_hole(struct wsx_session *session, enum wsx_direction direction) {
     quic_hole(session, direction);
 }

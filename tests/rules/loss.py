@@ -46,35 +46,35 @@ def packets_of(data):
     return data[:head], packets
 
 
-def by_connection(env, path):
+def by_connection(env, path, options):
     """{(client, stream of HTTP/2 or HTTP/3): {rule: severities}}"""
     names, found = {}, collections.defaultdict(lambda: collections.defaultdict(set))
-    for item in edges.jsonlines.run(env, path, list(streams.OPTIONS)):
+    for item in edges.jsonlines.run(env, path, list(options)):
         if item["kind"] == "open":
             names[item["stream"]] = (item.get("client"), item.get("stream_id"))
-    seen, _ = edges.findings(env, path, *streams.OPTIONS)
+    seen, _ = edges.findings(env, path, *options)
     for stream, texts in seen.items():
         for severity, rule in (text.split() for text in texts):
             found[names.get(stream)][rule].add(severity)
     return found
 
 
-def whole_of(env, path, known={}):
+def whole_of(env, path, options, known={}):
     """by_connection of the whole capture, found once."""
     with edges.MAKING:
-        if path not in known:
-            known[path] = by_connection(env, path)
-    return known[path]
+        if (path, options) not in known:
+            known[path, options] = by_connection(env, path, options)
+    return known[path, options]
 
 
-def judge(env, path, rate, seed, left_out=()):
-    whole = whole_of(env, path)
+def judge(env, path, rate, seed, left_out=(), options=streams.OPTIONS):
+    whole = whole_of(env, path, options)
     head, packets = packets_of(pathlib.Path(path).read_bytes())
     chance = random.Random(seed)
     target = env.new_path(pathlib.Path(path).suffix)
     target.write_bytes(head + b"".join(p for p in packets if chance.random() >= rate))
     problems = []
-    for name, rules in by_connection(env, target).items():
+    for name, rules in by_connection(env, target, options).items():
         for rule, severities in rules.items():
             known = whole.get(name, {})
             if rule in ABOUT_LOSS or rule in known or INSTEAD.get(rule) in known or name in left_out:
@@ -104,12 +104,19 @@ def of_http3(env, rate, seed):
     return judge(env, streams.capture(env, 3), rate, seed)
 
 
+def of_http3_called(env, rate, seed):
+    """Without the preference: Wireshark 4.6 calls for the streams of HTTP/3."""
+    return judge(env, streams.capture(env, 3), rate, seed, options=())
+
+
 def tests(env, _quick=False):
     for rate, seed in RUNS:
         yield f"rules:loss:{rate}", lambda rate=rate, seed=seed: of_edges(env, rate, seed)
         yield f"rules:loss:http2:{rate}", lambda rate=rate, seed=seed: of_http2(env, rate, seed)
     for rate, seed in HTTP3_RUNS if streams.shows_http3(env) else ():
         yield f"rules:loss:http3:{rate}", lambda rate=rate, seed=seed: of_http3(env, rate, seed)
+    for rate, seed in RUNS if streams.calls_for_http3(env) else ():
+        yield f"rules:loss:http3:called:{rate}", lambda rate=rate, seed=seed: of_http3_called(env, rate, seed)
 
 
 def main():
@@ -118,6 +125,8 @@ def main():
     kinds = [(of_edges, RUNS), (of_http2, RUNS)]
     if streams.shows_http3(env):
         kinds.append((of_http3, HTTP3_RUNS))
+    if streams.calls_for_http3(env):
+        kinds.append((of_http3_called, RUNS))
     for judged, runs in kinds:
         for rate, seed in asked or runs:
             problems = judged(env, rate, seed)

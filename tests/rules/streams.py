@@ -348,6 +348,22 @@ def no_close_acknowledged(c):
     c.reset()
 
 
+@case("chat pong-unsolicited", only=(3,))
+def pong_with_acknowledgement(c):
+    c.start()
+    c.up(10, b"x")
+    c.end()
+
+
+@case("", only=(3,))
+def pong_without_acknowledgement(c):
+    """The Ping that it answers may be missing from the capture."""
+    c.start()
+    c.h.acks = False
+    c.up(10, b"x")
+    c.end()
+
+
 @case("", only=(3,))
 def connection_end_not_acknowledged(c):
     c.start()
@@ -460,6 +476,10 @@ def run(env, version, *options):
 
 def shows_http3(env):
     return not env.version.startswith("4.0")
+
+
+def calls_for_http3(env):
+    return tuple(map(int, env.version.split("."))) >= (4, 6)
 
 
 def tests(env, _quick=False):
