@@ -262,7 +262,7 @@ static void take_kept(void *context, enum wsx_direction direction,
     struct giving *giving = context;
     push(giving, direction, piece);
     wsx_state_quic_piece(giving->pinfo, giving->session, direction, piece->offset, piece->length,
-                         piece->fin);
+                         false);
 }
 
 /* Late and repeated pieces, which Wireshark's HTTP/3 reads as they come, are put in order here. */
