@@ -211,14 +211,18 @@ def reference_test(selection):
 
 
 def by_stream(items):
-    """{stream of HTTP/3: what came of it}, without what only packets before the first DATA, or packet numbers,
-    tell: where it opened, where its first bytes came, and what is missing at its end."""
-    names = {i["stream"]: i.get("stream_id") for i in items if i["kind"] == "open"}
+    """{(stream of HTTP/3, direction): what came of it}, without what only packets before the first DATA, or packet
+    numbers, tell: where it opened, where its first bytes came, and what is missing at its end; where its answer
+    can't be read, when that is found, too."""
+    opened = {i["stream"]: i for i in items if i["kind"] == "open"}
     result = collections.defaultdict(list)
     for item in items:
         left_out = {"stream", "first_packet"} | ({"rules"} if item["kind"] == "end" else set())
+        if opened[item["stream"]].get("midstream"):
+            left_out |= {"packet", "time"}
         if item["kind"] != "open":
-            result[names.get(item["stream"])].append({k: v for k, v in item.items() if k not in left_out})
+            key = opened[item["stream"]].get("stream_id"), item.get("dir")
+            result[key].append({k: v for k, v in item.items() if k not in left_out})
     return result
 
 
@@ -239,7 +243,7 @@ def default_test(env, kind, name="h3_plain"):
                 pairs = zip(items, whole.get(stream, []))
                 differs = next((str(pair)[:300] for pair in pairs if pair[0] != pair[1]), None)
                 if differs or len(items) != len(whole.get(stream, [])):
-                    problems.append(f"seed {chosen.seed} {more}: stream {stream}: {len(items)} lines, "
+                    problems.append(f"seed {chosen.seed} {more}: {stream}: {len(items)} lines, "
                                     f"{len(whole.get(stream, []))} with the preference: {differs}")
         path.unlink()
     return problems if compared else ["nothing was compared"]
