@@ -592,26 +592,40 @@ void wsx_payload_dissect(const struct wsx_item *item, tvbuff_t *tvb, packet_info
         wmem_list_remove_frame(pinfo->layers, wmem_list_tail(pinfo->layers));
 }
 
-/* What the user can choose by Decode As: each protocol once, since Wireshark asks for that. */
-static void offer(const char *dissector, GHashTable *offered) {
+static void note_offered(const char *table _U_, ftenum_t type _U_, void *key _U_, void *value,
+                         void *offered) {
+    dissector_handle_t handle = dtbl_entry_get_handle(value);
+    const char *name = handle ? dissector_handle_get_protocol_short_name(handle) : NULL;
+    if (name)
+        g_hash_table_insert(offered, wsx_writable(name), handle);
+}
+
+/* What the user can choose by Decode As: each protocol once, since Wireshark asks for that. CoAP of
+ * 4.6 has put another handle into ws.protocol than the one that is found by its name. */
+static void offer(const char *dissector, GHashTable *offered, GHashTable *by_others) {
     struct wsx_choice choice = choice_by_name(dissector);
     const char *name =
         choice.handle ? dissector_handle_get_protocol_short_name(choice.handle) : NULL;
     if (!name || !g_hash_table_add(offered, wsx_writable(name)))
         return;
     dissector_add_for_decode_as("ws.port", choice.handle);
-    dissector_add_for_decode_as("ws.protocol", choice.handle);
+    dissector_handle_t other = g_hash_table_lookup(by_others, name);
+    if (!other || other == choice.handle)
+        dissector_add_for_decode_as("ws.protocol", choice.handle);
 }
 
 static void offer_all(void) {
     GHashTable *offered = g_hash_table_new(g_str_hash, g_str_equal);
+    GHashTable *by_others = g_hash_table_new(g_str_hash, g_str_equal);
+    dissector_table_foreach("ws.protocol", note_offered, by_others);
     for (unsigned i = 0; wsx_apps[i]; i++)
-        offer(wsx_apps[i]->dissector, offered);
+        offer(wsx_apps[i]->dissector, offered, by_others);
     for (size_t i = 0; i < array_length(known_tokens); i++)
-        offer(known_tokens[i].dissector, offered);
+        offer(known_tokens[i].dissector, offered, by_others);
     for (size_t i = 0; i < array_length(sniffers); i++)
-        offer(sniffers[i].dissector, offered);
+        offer(sniffers[i].dissector, offered, by_others);
     g_hash_table_destroy(offered);
+    g_hash_table_destroy(by_others);
 }
 
 static void note_app(unsigned number) {
