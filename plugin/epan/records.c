@@ -59,6 +59,15 @@ static struct wsx_record *record_new(const struct wsx_session *session, uint32_t
     return record;
 }
 
+/* In the place of a packet: records are found by packet, in rising order, and those that the end of the
+ * file makes are no packet's. */
+#define AT_EOF UINT32_MAX
+
+static uint32_t packet_of(const struct wsx_record *record) {
+    return record->packet == AT_EOF ? wsx_state_session(record->session)->last_packet
+                                    : record->packet;
+}
+
 static struct wsx_kept *kept_of(struct wsx_record *record) {
     if (!record->kept)
         record->kept = wmem_new0(wsx_store_scope(), struct wsx_kept);
@@ -541,7 +550,7 @@ struct wsx_call *wsx_state_recall_settled(packet_info *pinfo) {
 
 static void item_frame(const struct wsx_record *record, tvbuff_t *tvb, struct wsx_item *item) {
     const struct wsx_kept_frame *frame = record->kept ? record->kept->frame : NULL;
-    item->begin_packet = record->packet;
+    item->begin_packet = packet_of(record);
     if (frame) {
         item->header = frame->header;
         item->begin_packet = frame->begin_packet;
@@ -583,7 +592,7 @@ static void item_message(const struct wsx_record *record, packet_info *pinfo,
                              .length_known = true,
                              .frames = 1,
                              .first_index = record->index,
-                             .first_packet = record->packet,
+                             .first_packet = packet_of(record),
                              .first_time = wsx_state_time(pinfo),
                              .wire_length = item->header.payload_length,
                              .length = item->header.payload_length,
@@ -596,7 +605,7 @@ static void item_of(const struct wsx_record *record, tvbuff_t *tvb, packet_info 
     *item = (struct wsx_item){.session = wsx_state_session(record->session),
                               .kind = record->kind,
                               .direction = record->direction,
-                              .packet = record->packet,
+                              .packet = packet_of(record),
                               .item = record->item,
                               .index = record->index,
                               .delta = record->delta,
@@ -682,6 +691,8 @@ void wsx_state_at_eof(void (*visit)(const struct wsx_item *item, packet_info *pi
             session->eof_first = record_count;
             wsx_state_finish_at_eof(session, &collecting);
             session->eof_count = record_count - session->eof_first;
+            for (uint32_t r = 0; r < session->eof_count; r++)
+                record_at(session->eof_first + r)->packet = AT_EOF;
             session->at_eof = true;
         }
         pinfo.num = session->last_packet;

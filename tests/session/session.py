@@ -36,6 +36,7 @@ FILES = {
     "json": SAMPLES / "lib_wsnode_client.pcapng",
     "split": TESTS / "cases/hs_split/hs_split.pcap",
     "rules": TESTS / "cases/fr_unmasked_client/fr_unmasked_client.pcap",
+    "left open": TESTS / "cases/cl_open_others_go_on/cl_open_others_go_on.pcap",
     "bomb": TESTS / "cases/pmd_bomb_16m/pmd_bomb_16m.pcap",
 }
 # Each preference with another value, its usual one, and a file that shows it.
@@ -59,6 +60,7 @@ PREFERENCES = {
 PROTOCOLS = {"websocket": "compressed", "http": "plain", "tcp": "plain", "http2": "http2",
              "signalr": "signalr", "mqtt": "mqtt", "json": "signalr"}
 HEAP_FILES = ("signalr", "mqtt", "compressed", "corrupt")
+MARK = "-- session"
 HEAP_ROUNDS, HEAP_WARM = 8, 4
 HEAP_BYTES_MAX = 64 << 10  # the built-in's own cost differs by a few KiB from run to run
 
@@ -79,7 +81,7 @@ def program(env):
 
 def with_paths(env, words):
     """Behind "open" stands a key of FILES."""
-    return [str(env.open_copy(FILES[word])) if before == "open" else word
+    return [str(env.open_copy(FILES[word])) if before in ("open", "once") else word
             for before, word in zip(["", *words], words)]
 
 
@@ -169,6 +171,21 @@ def test_taps(env):
         got = run(env, words)
         if got != due or not due:
             problems.append(f"{name}: {first_difference(got, due)}")
+    return problems + [text for name in FILES for text in after_the_end(env, name)]
+
+
+def after_the_end(env, name):
+    """Taps that were told of the end of the file change nothing of what comes again."""
+    words = ["set", "websocket.over_http2:TRUE", "tap", "websocket,messages", "once", name]
+    due = run(env, words)
+    problems = []
+    got = run(env, [*words, "say", MARK, "retap"]).split(MARK + "\n")
+    if got != [due, due] or not due:
+        problems.append(f"{name}, run again: {first_difference(got[-1], due)}")
+    got = run(env, [*words, "say", MARK, "print"]).split(MARK + "\n")[-1]
+    due = run(env, [*words[:2], "open", name, "print"])
+    if got != due:
+        problems.append(f"{name}, shown behind taps: {first_difference(got, due)}")
     return problems
 
 
