@@ -12,6 +12,9 @@
 /* An unmasked payload above this is given back after its frame: large frames are rare. */
 #define SCRATCH_IDLE_MAX (1u << 16)
 
+/* Who takes a buffer over keeps what it is too long, too: this part of what is in it at most. */
+#define TAKEN_SLACK 8u
+
 static void on_frame(void *context, const struct wsx_frame *frame);
 static void on_gap(void *context, uint64_t offset, uint64_t missing, bool followed, bool cut);
 static void on_resync(void *context, uint64_t offset, uint64_t skipped, unsigned frames);
@@ -188,6 +191,10 @@ static void judge_frame(struct wsx_connection *connection, struct wsx_side *side
 static const uint8_t *unmasked(struct wsx_side *side, const struct wsx_frame *frame) {
     if (!frame->header.masked || !frame->have)
         return frame->payload;
+    if (frame->payload == side->stream.kept) { /* nobody asks for the masked bytes again */
+        wsx_unmask(side->stream.kept, frame->payload, frame->have, frame->header.key, 0);
+        return frame->payload;
+    }
     if (side->scratch_size < frame->have) {
         g_free(side->scratch);
         side->scratch_size = frame->have;
@@ -195,6 +202,28 @@ static const uint8_t *unmasked(struct wsx_side *side, const struct wsx_frame *fr
     }
     wsx_unmask(side->scratch, frame->payload, frame->have, frame->header.key, 0);
     return side->scratch;
+}
+
+static uint8_t *buffer_take(uint8_t **buffer, size_t *size, size_t used) {
+    uint8_t *bytes = *buffer;
+    if (*size - used > used / TAKEN_SLACK)
+        return NULL;
+    *buffer = NULL;
+    *size = 0;
+    return bytes;
+}
+
+uint8_t *wsx_frame_event_take(const struct wsx_frame_event *event) {
+    struct wsx_side *side = event->side;
+    struct wsx_stream *stream = &side->stream;
+    size_t have = event->frame->have;
+    if (!have)
+        return NULL;
+    if (event->payload == side->scratch)
+        return buffer_take(&side->scratch, &side->scratch_size, have);
+    if (event->payload == stream->kept)
+        return buffer_take(&stream->kept, &stream->kept_size, have);
+    return NULL;
 }
 
 /* A message begins inside an unfinished one. Without FIN it ends that one. */
@@ -219,7 +248,8 @@ static void on_frame(void *context, const struct wsx_frame *frame) {
         .direction = pushing->direction,
         .index = ++side->frames,
         .delta = connection->frame_seen ? wsx_apart(connection->time, connection->last_time) : -1,
-        .payload = unmasked(side, frame)};
+        .payload = unmasked(side, frame),
+        .side = side};
     bool control = wsx_opcode_is_control(wsx_header_opcode(&frame->header));
     if (!connection->frame_seen && connection->midstream)
         FINDING(connection, WSX_RULE_STREAM_MIDSTREAM, 0, "what was negotiated is not known");

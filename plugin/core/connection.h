@@ -66,7 +66,15 @@ struct wsx_frame_event {
     int64_t answer_time;     /* ns, with answers_packet */
     bool first_close;        /* Close: no Close came before */
     void **mark; /* Ping, Close: the owner may leave a pointer, for the answer; else NULL */
+    struct wsx_side *side;
 };
+
+/*
+ * The buffer that holds the payload of a frame that came in pieces, for whoever keeps it: the caller's
+ * now, to be freed by g_free, and event->payload points into it still. NULL when there is none of its
+ * own, or one much longer than the payload; then it is to be copied.
+ */
+uint8_t *wsx_frame_event_take(const struct wsx_frame_event *event);
 
 struct wsx_note {
     enum wsx_direction direction;

@@ -17,6 +17,11 @@
 /* A buffer above this is given back after its frame: large frames are rare. */
 #define KEPT_IDLE_MAX (1u << 16)
 
+/* A header's promise is not believed: a buffer grows with what came, by steps that copy little. From a
+ * sixteenth of the whole on it gets its full size; what is not written to takes no memory yet. */
+#define GROWTH 4u
+#define GROWTH_LAST 16u
+
 /* Bytes given to a search at a time: a piece of HTTP/2 may have 16 MB, and a search keeps places of
  * each. */
 #define SEARCH_STEP (WSX_SEARCH_BYTES / 4)
@@ -82,12 +87,13 @@ static void keep(struct wsx_stream *stream, const uint8_t *bytes, size_t length)
     if (!length)
         return;
     if (stream->kept_size - stream->kept_length < length) {
-        /* a header's promise is not believed: memory grows with what came */
-        size_t size = MAX(stream->kept_size * 2, stream->kept_length + length);
-        if (size > stream->header.payload_length)
-            size = (size_t)stream->header.payload_length;
-        stream->kept = g_realloc(stream->kept, size);
-        stream->kept_size = size;
+        size_t came = stream->kept_length + length;
+        uint64_t most = MIN(stream->header.payload_length, stream->frame_limit);
+        uint64_t size = MAX((uint64_t)stream->kept_size * GROWTH, came);
+        if (size > most || came > most / GROWTH_LAST)
+            size = most;
+        stream->kept = g_realloc(stream->kept, (size_t)size);
+        stream->kept_size = (size_t)size;
     }
     memcpy(stream->kept + stream->kept_length, bytes, length);
     stream->kept_length += length;

@@ -19,23 +19,31 @@ unsigned wsx_limit_total_mib = 1024;
 #define BLOCK_BITS 10u
 #define BLOCK_SIZE (1u << BLOCK_BITS)
 
+/* Shorter payloads are better copied to where the others of a file lie. */
+#define TAKEN_MIN (1u << 14)
+
 static GPtrArray *blocks; /* of BLOCK_SIZE records each */
 static uint32_t record_count;
 static uint64_t kept_bytes;
+static GPtrArray *taken; /* buffers of the core's, see keep_payload */
 
 void wsx_records_init(void) {
     blocks = g_ptr_array_new_with_free_func(g_free);
+    taken = g_ptr_array_new_with_free_func(g_free);
     record_count = 0;
     kept_bytes = 0;
 }
 
 void wsx_records_cleanup(void) {
     g_ptr_array_free(blocks, TRUE);
-    blocks = NULL;
+    g_ptr_array_free(taken, TRUE);
+    blocks = taken = NULL;
 }
 
 void wsx_records_forget(void) {
     g_ptr_array_set_size(blocks, MIN(blocks->len, 1));
+    if (taken->len)
+        g_ptr_array_set_size(taken, 0);
     record_count = 0;
 }
 
@@ -95,16 +103,35 @@ void wsx_record_end(struct wsx_collecting *collecting, enum wsx_cause cause) {
     }
 }
 
+/* False over the total. */
+static bool has_room(size_t length) {
+    if (!wsx_store_is_kept())
+        return true;
+    if (kept_bytes + length > (uint64_t)wsx_limit_total_mib << 20)
+        return false;
+    kept_bytes += length;
+    return true;
+}
+
 /* A copy that lasts as long as records do; NULL over the total. */
 static const uint8_t *keep(const uint8_t *bytes, size_t length) {
     if (!length)
         return (const uint8_t *)"";
-    if (wsx_store_is_kept()) {
-        if (kept_bytes + length > (uint64_t)wsx_limit_total_mib << 20)
-            return NULL;
-        kept_bytes += length;
-    }
-    return wmem_memdup(wsx_store_scope(), bytes, length);
+    return has_room(length) ? wmem_memdup(wsx_store_scope(), bytes, length) : NULL;
+}
+
+/* The same of a frame's payload. A long one that has a buffer of its own is not copied. */
+static const uint8_t *keep_payload(const struct wsx_frame_event *event) {
+    size_t length = event->frame->have;
+    if (length < TAKEN_MIN)
+        return keep(event->payload, length);
+    if (!has_room(length))
+        return NULL;
+    uint8_t *buffer = wsx_frame_event_take(event);
+    if (!buffer)
+        return wmem_memdup(wsx_store_scope(), event->payload, length);
+    g_ptr_array_add(taken, buffer);
+    return buffer;
 }
 
 /* Said behind the findings that the record has already, and once. */
@@ -264,7 +291,7 @@ static void put_frame(struct wsx_collecting *collecting, struct wsx_record *reco
                                     .missing = frame->missing,
                                     .over_limit = frame->over_limit,
                                     .unfinished = frame->unfinished};
-    kept->payload = keep(event->payload, frame->have);
+    kept->payload = keep_payload(event);
     if (!kept->payload) {
         report_total(collecting, record);
         kept->over_limit = true;

@@ -170,6 +170,86 @@ static void test_midstream(void) {
         {SERVER, FIN_TEXT | RSV1, "\xf2\x48\xcd\xc9\xc9\x07\x00", 7});
 }
 
+/* ---- taking a payload over ---- */
+
+struct taker {
+    unsigned frames, taken;
+    uint8_t *buffers[8];
+};
+
+static void take_over(void *context, const struct wsx_frame_event *event) {
+    struct taker *taker = context;
+    uint8_t *buffer = wsx_frame_event_take(event);
+    taker->frames++;
+    if (!buffer)
+        return;
+    g_assert_true(buffer == event->payload);
+    g_assert_null(wsx_frame_event_take(event));
+    taker->buffers[taker->taken++] = buffer;
+}
+
+static void nothing_broken(void *context, const struct wsx_message *message) {
+    (void)context;
+    (void)message;
+    g_assert_not_reached();
+}
+
+static void no_note(void *context, const struct wsx_note *told) {
+    (void)context;
+    (void)told;
+    g_assert_not_reached();
+}
+
+static void no_finding(void *context, enum wsx_rule rule, enum wsx_severity severity,
+                       uint32_t packet, const char *detail) {
+    (void)context;
+    (void)rule;
+    (void)severity;
+    (void)packet;
+    (void)detail;
+}
+
+/* Frames in three pieces of both directions: the next ones come right. A frame in one piece has no buffer
+ * of its own. */
+static void test_taking(void) {
+    static const struct wsx_connection_events events = {take_over, nothing_broken, no_note,
+                                                        no_finding};
+    const struct wsx_limits limits = {.frame = 1 << 20, .message = 1 << 20};
+    struct wsx_agreement agreement;
+    wsx_agreement_init(&agreement);
+    struct wsx_connection *connection = wsx_connection_new(&events, &limits, &agreement, false);
+    uint8_t frame[14 + 5000], payload[5000];
+    struct taker taker = {0};
+    uint64_t offset[2] = {0, 0};
+    for (size_t i = 0; i < sizeof payload; i++)
+        payload[i] = (uint8_t)(i * 7 + i / 256);
+    for (unsigned round = 0; round < 6; round++) {
+        enum wsx_direction direction = round & 1;
+        bool client = direction == WSX_CLIENT_TO_SERVER;
+        unsigned head = client ? 8 : 4;
+        size_t have = round == 4 ? 3000 : sizeof payload, whole = head + have;
+        memcpy(frame, client ? "\x82\xfe\0\0\x01\x02\x03\x04" : "\x82\x7e\0\0", head);
+        frame[2] = (uint8_t)(have >> 8);
+        frame[3] = (uint8_t)have;
+        for (size_t i = 0; i < have; i++)
+            frame[head + i] = client ? payload[i] ^ (uint8_t)(i % 4 + 1) : payload[i];
+        size_t step = round == 5 ? whole : whole / 3;
+        for (size_t at = 0; at < whole; at += step) {
+            size_t length = MIN(step, whole - at);
+            wsx_connection_push(connection, direction, offset[direction], frame + at, length,
+                                length, round + 1, round + 1, 0, &taker);
+            offset[direction] += length;
+        }
+    }
+    g_assert_cmpuint(taker.frames, ==, 6);
+    g_assert_cmpuint(taker.taken, ==, 5);
+    wsx_connection_free(connection);
+    for (unsigned i = 0; i < taker.taken; i++) {
+        g_assert_true(memcmp(taker.buffers[i], payload, i == 4 ? 3000 : sizeof payload) == 0);
+        g_free(taker.buffers[i]);
+    }
+}
+
 int main(int argc, char **argv) {
     memset(many, 'm', sizeof many);
     g_test_init(&argc, &argv, NULL);
@@ -180,5 +260,6 @@ int main(int argc, char **argv) {
     g_test_add_func("/connection/gaps", test_gaps);
     g_test_add_func("/connection/resync", test_resync);
     g_test_add_func("/connection/midstream", test_midstream);
+    g_test_add_func("/connection/taking", test_taking);
     return g_test_run();
 }
