@@ -185,7 +185,8 @@ static void note_header(struct wsx_head *head, enum noting noting, struct wsx_sl
 /* Most headers are passed over by their length. */
 static const struct header *header_of(struct wsx_slice name) {
     for (size_t i = 0; i < G_N_ELEMENTS(known_headers); i++)
-        if (name.length == known_headers[i].length &&
+        if (name.length == known_headers[i].length && name.length &&
+            g_ascii_tolower(name.at[0]) == known_headers[i].name[0] &&
             wsx_slice_is_nocase(name, known_headers[i].name))
             return &known_headers[i];
     return NULL;

@@ -441,7 +441,6 @@ static void info_put(struct wsx_line *line, packet_info *pinfo, struct wsx_packe
         return;
     }
     col_set_str(pinfo->cinfo, COL_PROTOCOL, "WebSocket");
-    col_clear(pinfo->cinfo, COL_INFO);
     col_set_str(pinfo->cinfo, COL_INFO, text);
     packet->columns = true;
 }
@@ -494,7 +493,7 @@ static void show_item(struct canvas *canvas, const struct wsx_item *item, bool d
 void wsx_show_call(const struct wsx_call *call, tvbuff_t *tvb, packet_info *pinfo,
                    proto_tree *tree) {
     struct canvas canvas = {.call = call, .tvb = tvb, .pinfo = pinfo, .top = tree};
-    struct wsx_packet *packet = wsx_state_packet(pinfo);
+    struct wsx_packet *packet = call->packet ? call->packet : wsx_state_packet(pinfo);
     for (uint32_t i = 0; i < call->count; i++) {
         struct wsx_item item;
         wsx_state_item(call, i, tvb, pinfo, &item);

@@ -56,6 +56,7 @@ static struct {
     bool once;
     wmem_allocator_t *scope; /* of one packet, with once */
     uint32_t epoch;
+    uint32_t noted; /* the last epoch in which a packet got something of ours, see wsx_state_packet */
 } pass;
 
 int64_t wsx_state_time(const packet_info *pinfo) {
@@ -173,12 +174,15 @@ void wsx_state_enter(packet_info *pinfo) {
 void wsx_state_tap_ran(void) { pass.between = true; }
 
 struct wsx_packet *wsx_state_packet_peek(packet_info *pinfo) {
+    if (pass.noted != pass.epoch) /* Wireshark's look-up goes over a list */
+        return NULL;
     return p_get_proto_data(pinfo->pool, pinfo, wsx_proto, 0x777378);
 }
 
 struct wsx_packet *wsx_state_packet(packet_info *pinfo) {
     struct wsx_packet *packet = wsx_state_packet_peek(pinfo);
     if (!packet) {
+        pass.noted = pass.epoch;
         packet = wmem_new0(pinfo->pool, struct wsx_packet);
         packet->cursor = UINT32_MAX;
         packet->items = wmem_array_sized_new(pinfo->pool, sizeof(struct wsx_item), WSX_ITEMS_AT_FIRST);

@@ -166,6 +166,7 @@ struct wsx_record;
 /* What one call with a run of bytes gave. Packet scope. */
 struct wsx_call {
     const struct wsx_session *session;
+    struct wsx_packet *packet; /* that it belongs to; NULL: to be looked for */
     enum wsx_direction direction;
     uint32_t first, count; /* its records */
     uint64_t length;       /* of its bytes */

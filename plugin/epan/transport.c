@@ -48,12 +48,19 @@ static bool has_layer(const packet_info *pinfo, int proto) {
     return false;
 }
 
+/* So few layers below TCP hold none of an application: that would need TCP, and what is below it, once
+ * more. */
+#define LAYERS_BELOW_TCP 4u
+
 /* What is asked of every packet, in one walk. */
 static struct wsx_layers layers_of(const packet_info *pinfo) {
     struct wsx_layers layers = {false, false, false, false};
+    unsigned below = wmem_list_count(pinfo->layers);
     for (wmem_list_frame_t *layer = wmem_list_tail(pinfo->layers); layer;
          layer = wmem_list_frame_prev(layer)) {
         int proto = GPOINTER_TO_INT(wmem_list_frame_data(layer));
+        if (--below <= LAYERS_BELOW_TCP && proto == proto_tcp)
+            break;
         layers.http |= proto == proto_http;
         layers.http2 |= proto == proto_http2;
         layers.tls |= proto == proto_tls;
@@ -102,7 +109,7 @@ static void tell_received(struct wsx_session *session, enum wsx_direction direct
 }
 
 static struct wsx_call *feed_tcp(tvbuff_t *tvb, packet_info *pinfo, struct wsx_session *session,
-                                 const struct tcpinfo *info) {
+                                 struct wsx_packet *packet, const struct tcpinfo *info) {
     enum wsx_direction direction = wsx_state_direction(session, pinfo);
     unsigned captured = tvb_captured_length(tvb), length = tvb_reported_length(tvb);
     const uint8_t *bytes = captured ? tvb_get_ptr(tvb, 0, (int)captured) : NULL;
@@ -110,7 +117,7 @@ static struct wsx_call *feed_tcp(tvbuff_t *tvb, packet_info *pinfo, struct wsx_s
                          session, direction, wsx_tcp_sequence(session->tcp, info->seq), &before);
     if (info->flags & TH_FIN) /* one that ends before the direction begins tells no offset */
         wsx_state_fin(session, direction, length > before ? offset + length - before : 0);
-    wsx_state_packet(pinfo)->end_told = !(info->flags & TH_RST);
+    packet->end_told = !(info->flags & TH_RST);
     /* what lies before the direction's beginning is not WebSocket's: it is known and dropped */
     uint64_t acked = 0;
     if (before) {
@@ -149,7 +156,9 @@ static int run(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct wsx_s
         packet->session = session;
         if (!session || !session->core)
             return length;
-        call = info ? feed_tcp(tvb, pinfo, session, info) : feed_next(tvb, pinfo, session);
+        call = info ? feed_tcp(tvb, pinfo, session, packet, info) : feed_next(tvb, pinfo, session);
+        if (call)
+            call->packet = packet;
     } else {
         call = wsx_state_recall(pinfo, tvb_reported_length(tvb));
     }
@@ -617,8 +626,9 @@ static void settle(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
         wsx_show_call(call, tvb, pinfo, tree);
 }
 
+/* `packet`: what its dissectors have left there. */
 static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
-                         const struct wsx_layers *layers) {
+                         const struct wsx_layers *layers, struct wsx_packet *packet) {
     struct wsx_session *session = NULL;
     if (layers->http)
         wsx_upgrade_scan(pinfo);
@@ -636,7 +646,7 @@ static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
         return;
     if (pinfo->ptype == PT_TCP) {
         struct wsx_session *of_packet =
-            watch_tcp(tvb, pinfo, tree, wsx_state_packet_peek(pinfo));
+            watch_tcp(tvb, pinfo, tree, packet ? packet : wsx_state_packet_peek(pinfo));
         session = session ? session : of_packet;
     }
     if (session && session->encrypted && layers->tls) {
@@ -652,8 +662,9 @@ static int dissect_end(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
     wsx_state_enter(pinfo);
     const struct wsx_layers layers = layers_of(pinfo);
     wsx_http2_walk(tvb, pinfo, tree, &layers);
+    struct wsx_packet *packet = wsx_state_packet_peek(pinfo);
     if (wsx_state_first_pass(pinfo)) {
-        watch_packet(tvb, pinfo, tree, &layers);
+        watch_packet(tvb, pinfo, tree, &layers, packet);
     } else if (wsx_state_session_count()) {
         struct wsx_call *call;
         while ((call = wsx_state_recall_settled(pinfo)) != NULL)
@@ -662,7 +673,8 @@ static int dissect_end(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
     const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
     for (guint i = 0; handshakes && i < handshakes->len; i++)
         wsx_show_handshake(g_ptr_array_index(handshakes, i), tvb, pinfo, tree);
-    struct wsx_packet *packet = handshakes ? wsx_state_packet(pinfo) : wsx_state_packet_peek(pinfo);
+    if (!packet)
+        packet = handshakes ? wsx_state_packet(pinfo) : wsx_state_packet_peek(pinfo);
     if (packet && (handshakes || wmem_array_get_count(packet->items))) {
         tap_queue_packet(wsx_tap, pinfo, packet);
         tap_queue_packet(wsx_follow_tap, pinfo, packet);

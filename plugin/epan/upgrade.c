@@ -12,6 +12,7 @@
 #include "request.h"
 #include "store.h"
 #include "tcpview.h"
+#include "tokens.h"
 
 /* One data source of the packet, on its way through a scan. */
 struct source {
@@ -39,6 +40,11 @@ static bool has_layer(const packet_info *pinfo, int id) {
     return false;
 }
 
+/* Behind the version of a status line is a blank, behind that of a request line there is none. */
+static bool ends_version(const uint8_t *bytes, size_t length) {
+    return length > 8 && wsx_is_blank((char)bytes[8]);
+}
+
 /* Where a head with this first line may begin: "HTTP/1." of a status line, a method of a request
  * line. */
 static size_t find_start(const uint8_t *bytes, size_t length, bool request) {
@@ -59,7 +65,8 @@ static size_t find_start(const uint8_t *bytes, size_t length, bool request) {
             if (starts[i][0] != bytes[at])
                 continue;
             size_t n = strlen(starts[i]);
-            if (length - at > n && memcmp(bytes + at, starts[i], n) == 0)
+            if (length - at > n && memcmp(bytes + at, starts[i], n) == 0 &&
+                (request || ends_version(bytes + at, length - at)))
                 return at;
         }
     }
