@@ -69,15 +69,63 @@ static char **slot_at(struct wsx_head *head, size_t offset) {
     return (char **)(void *)((char *)head + offset);
 }
 
-void wsx_head_clear(struct wsx_head *head) {
-    for (size_t i = 0; i < G_N_ELEMENTS(known_headers); i++) {
-        if (known_headers[i].keeping == KEEP_NOT)
-            continue;
-        char **slot = slot_at(head, known_headers[i].offset);
-        g_free(*slot); /* Host and :authority share one; the second finds NULL */
-        *slot = NULL;
+/* ---- where texts lie ---- */
+
+/* All texts of a head lie in one buffer, but those of several lines: they grow, each in its own. */
+#define STORE_FIRST 128u
+
+static bool is_stored(const struct wsx_head *head, const char *text) {
+    return text >= head->store && text < head->store + head->store_used;
+}
+
+static void move_text(struct wsx_head *head, char **slot, char *store) {
+    if (*slot && is_stored(head, *slot))
+        *slot = store + (*slot - head->store);
+}
+
+static void store_grow(struct wsx_head *head, size_t length) {
+    size_t size = MAX(MAX(head->store_size * 2, STORE_FIRST), head->store_used + length);
+    char *store = g_malloc(size);
+    if (head->store_used)
+        memcpy(store, head->store, head->store_used);
+    for (size_t i = 0; i < G_N_ELEMENTS(known_headers); i++)
+        if (known_headers[i].keeping != KEEP_NOT)
+            move_text(head, slot_at(head, known_headers[i].offset), store);
+    move_text(head, &head->reason, store);
+    g_free(head->store);
+    head->store = store;
+    head->store_size = size;
+}
+
+/* Room for a text of so many bytes and its end, behind what *slot holds of earlier lines (`used`). */
+static char *text_room(struct wsx_head *head, char **slot, size_t used, size_t length) {
+    if (*slot) {
+        bool stored = is_stored(head, *slot);
+        char *text = g_realloc(stored ? NULL : *slot, used + length + 1);
+        if (stored)
+            memcpy(text, *slot, used);
+        *slot = text;
+        return text + used;
     }
-    g_free(head->reason);
+    if (head->store_size - head->store_used < length + 1)
+        store_grow(head, length + 1);
+    *slot = head->store + head->store_used;
+    head->store_used += length + 1;
+    return *slot;
+}
+
+static void text_free(const struct wsx_head *head, char **slot) {
+    if (*slot && !is_stored(head, *slot))
+        g_free(*slot);
+    *slot = NULL;
+}
+
+void wsx_head_clear(struct wsx_head *head) {
+    for (size_t i = 0; head->store && i < G_N_ELEMENTS(known_headers); i++)
+        if (known_headers[i].keeping != KEEP_NOT) /* Host and :authority share one */
+            text_free(head, slot_at(head, known_headers[i].offset));
+    text_free(head, &head->reason);
+    g_free(head->store);
     memset(head, 0, sizeof *head);
 }
 
@@ -101,7 +149,7 @@ static size_t cut_list(struct wsx_slice value, size_t room, bool joined) {
 }
 
 /* Appends a line's value to what the slot holds. True when it had to be cut to `max` bytes. */
-static bool append_value(char **slot, struct wsx_slice value, size_t max) {
+static bool append_value(struct wsx_head *head, char **slot, struct wsx_slice value, size_t max) {
     size_t used = *slot ? strlen(*slot) : 0;
     size_t separator = *slot ? 2 : 0;
     size_t room = max > used + separator ? max - used - separator : 0;
@@ -110,10 +158,10 @@ static bool append_value(char **slot, struct wsx_slice value, size_t max) {
         value.length = cut_list(value, room, *slot != NULL);
     if (cut && *slot && !value.length)
         return true;
-    *slot = g_realloc(*slot, used + separator + value.length + 1);
+    char *to = text_room(head, slot, used, separator + value.length);
     if (separator)
-        memcpy(*slot + used, ", ", 2);
-    char *to = *slot + used + separator;
+        memcpy(to, ", ", 2);
+    to += separator;
     memcpy(to, value.at, value.length);
     to[value.length] = '\0';
     for (size_t i = 0; i < value.length; i++)
@@ -210,7 +258,7 @@ void wsx_head_add(struct wsx_head *head, const char *name, size_t name_length, c
     if (*slot && first_only)
         return;
     size_t max = header->keeping == KEEP_FIRST ? WSX_FIRST_MAX : WSX_VALUE_MAX;
-    head->values_cut |= append_value(slot, trimmed, max);
+    head->values_cut |= append_value(head, slot, trimmed, max);
 }
 
 /* Takes the line at *position, without its end. False when it isn't ended: then the line is what
@@ -244,7 +292,7 @@ static bool read_status_line(struct wsx_slice line, struct wsx_head *head) {
     head->status = read_status(rest);
     if (!head->status)
         return false;
-    append_value(&head->reason, wsx_trim((struct wsx_slice){rest.at + 3, rest.length - 3}),
+    append_value(head, &head->reason, wsx_trim((struct wsx_slice){rest.at + 3, rest.length - 3}),
                  WSX_VALUE_MAX);
     return true;
 }
@@ -266,8 +314,8 @@ static bool read_request_line(struct wsx_slice line, struct wsx_head *head) {
     if (!target.length || wsx_slice_is(name, "PRI"))
         return false;
     head->request = true;
-    append_value(&head->method, name, WSX_VALUE_MAX);
-    append_value(&head->target, target, WSX_FIRST_MAX);
+    append_value(head, &head->method, name, WSX_VALUE_MAX);
+    append_value(head, &head->target, target, WSX_FIRST_MAX);
     return true;
 }
 

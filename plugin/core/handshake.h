@@ -20,10 +20,11 @@
 enum wsx_http_version { WSX_HTTP_1, WSX_HTTP_2, WSX_HTTP_3 };
 
 /*
- * The head of one request or response, only what WebSocket needs. Strings are g_malloc'ed, NULL
+ * The head of one request or response, only what WebSocket needs. Strings are the head's own, NULL
  * when the header is not there and "" when it is empty; header lines of one name are joined by ",
  * ". Bytes above 0x7F are kept as sent, UTF-8 or not. All zero is a head without headers;
- * wsx_head_clear frees. For HTTP/2 and HTTP/3, set `http` (and `request`) before wsx_head_add.
+ * wsx_head_clear frees. Who copies the structure takes the strings over: one of the two is to be
+ * forgotten, and pointers to strings hold until the next header is added. For HTTP/2 and HTTP/3, set `http` (and `request`) before wsx_head_add.
  */
 struct wsx_head {
     enum wsx_http_version http;
@@ -54,6 +55,8 @@ struct wsx_head {
                         wsx_head_parse, or by whoever else knows */
     bool values_cut; /* a value was cut at WSX_VALUE_MAX: what is missing in a list may have been
                         sent. Set by wsx_head_add */
+    char *store;     /* where the strings lie */
+    size_t store_used, store_size;
 };
 
 void wsx_head_clear(struct wsx_head *head);

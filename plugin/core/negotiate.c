@@ -450,6 +450,8 @@ static void agree_deflate(const struct wsx_deflate_parameters *answer,
 static void agree_extensions(const struct wsx_extension_list *answers,
                              const struct wsx_extension_list *offers, uint32_t request_packet,
                              struct wsx_agreement *agreement, const struct wsx_finding_sink *sink) {
+    if (!answers->count)
+        return;
     struct wsx_deflate_faults faults = {NULL, NULL, NULL};
     struct wsx_shown shown;
     GString *unknown = NULL, *strange = NULL;

@@ -41,8 +41,8 @@ bool wsx_store_any_carried;
 #define WSX_ITEMS_AT_FIRST 4u
 
 static GPtrArray *sessions;      /* all of the file, by number */
-static wmem_map_t *by_handshake; /* packet number to GPtrArray of sessions */
-static uint32_t last_handshake;  /* the last packet of by_handshake */
+static GArray *handshake_packets;     /* of heads, uint32_t, in rising order */
+static GPtrArray *handshake_sessions; /* whose head it is, one for each of those */
 static wmem_map_t *by_addresses; /* a session to the latest one between its ends */
 static GHashTable *keys;         /* Sec-WebSocket-Key to struct wsx_session */
 static uint64_t findings_bytes;  /* kept, see WSX_FINDINGS_MAX */
@@ -83,7 +83,8 @@ static gboolean ends_equal(gconstpointer key, gconstpointer other_key) {
 
 static void state_init(void) {
     sessions = g_ptr_array_new();
-    by_handshake = wmem_map_new(wmem_file_scope(), g_direct_hash, g_direct_equal);
+    handshake_packets = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    handshake_sessions = g_ptr_array_new();
     by_addresses = wmem_map_new(wmem_file_scope(), ends_hash, ends_equal);
     keys = g_hash_table_new(g_str_hash, g_str_equal); /* keys of the sessions' own heads */
     wsx_store_ends_init();
@@ -106,10 +107,6 @@ void wsx_store_early_clear(struct wsx_session *session) {
     memset(session->early_count, 0, sizeof session->early_count);
 }
 
-static void handshake_free(void *key _U_, void *list, void *data _U_) {
-    g_ptr_array_free(list, TRUE);
-}
-
 static void state_cleanup(void) {
     g_hash_table_destroy(keys);
     for (guint i = 0; i < sessions->len; i++) {
@@ -122,7 +119,10 @@ static void state_cleanup(void) {
         wsx_h3_data_free(session->h3[0]);
         wsx_h3_data_free(session->h3[1]);
     }
-    wmem_map_foreach(by_handshake, handshake_free, NULL);
+    g_array_free(handshake_packets, TRUE);
+    g_ptr_array_free(handshake_sessions, TRUE);
+    handshake_packets = NULL;
+    handshake_sessions = NULL;
     g_ptr_array_free(sessions, TRUE);
     wsx_store_ends_cleanup();
     sessions = NULL;
@@ -134,7 +134,6 @@ static void state_cleanup(void) {
     memset(&pass, 0, sizeof pass);
     wsx_sessions_open = 0;
     wsx_store_any_carried = false;
-    last_handshake = 0;
 }
 
 void wsx_state_register(void) {
@@ -300,10 +299,37 @@ struct wsx_session *wsx_state_find_stream(packet_info *pinfo, uint64_t stream_id
     return carrier && carrier->streams ? wmem_map_lookup(carrier->streams, &stream_id) : NULL;
 }
 
-const GPtrArray *wsx_state_handshakes(uint32_t packet) {
-    if (packet > last_handshake) /* the first pass comes to most packets so */
-        return NULL;
-    return wmem_map_lookup(by_handshake, GUINT_TO_POINTER(packet));
+static uint32_t handshake_packet(guint place) {
+    return g_array_index(handshake_packets, uint32_t, place);
+}
+
+/* The first of this packet or of a later one. */
+static guint handshake_place(uint32_t packet) {
+    guint low = 0, high = handshake_packets->len;
+    if (high && handshake_packet(high - 1) < packet) /* the first pass comes to most packets so */
+        return high;
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+        if (handshake_packet(middle) < packet)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct wsx_handshakes wsx_state_handshakes(uint32_t packet) {
+    struct wsx_handshakes found = {NULL, 0};
+    if (!handshake_packets)
+        return found;
+    guint first = handshake_place(packet), end = first;
+    while (end < handshake_packets->len && handshake_packet(end) == packet)
+        end++;
+    if (end > first) {
+        found.sessions = (struct wsx_session *const *)handshake_sessions->pdata + first;
+        found.count = end - first;
+    }
+    return found;
 }
 
 unsigned wsx_state_session_count(void) { return sessions ? sessions->len : 0; }
@@ -327,14 +353,12 @@ enum wsx_direction wsx_state_direction(const struct wsx_session *session,
 }
 
 static void handshake_in(struct wsx_session *session, uint32_t packet) {
-    GPtrArray *list = wmem_map_lookup(by_handshake, GUINT_TO_POINTER(packet));
-    if (!list) {
-        list = g_ptr_array_new();
-        wmem_map_insert(by_handshake, GUINT_TO_POINTER(packet), list);
-    }
-    last_handshake = MAX(last_handshake, packet);
-    if (!list->len || g_ptr_array_index(list, list->len - 1) != session)
-        g_ptr_array_add(list, session);
+    guint place = handshake_place(packet + 1);
+    if (place && handshake_packet(place - 1) == packet &&
+        g_ptr_array_index(handshake_sessions, place - 1) == session)
+        return;
+    g_array_insert_val(handshake_packets, place, packet);
+    g_ptr_array_insert(handshake_sessions, (gint)place, session);
 }
 
 /* ---- making sessions ---- */

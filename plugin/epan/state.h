@@ -271,8 +271,14 @@ void wsx_state_open_unanswered(packet_info *pinfo, struct wsx_session *session);
 /* A connection without a captured handshake. */
 struct wsx_session *wsx_state_midstream(packet_info *pinfo, bool from_client, bool encrypted);
 
-/* Any pass: the sessions whose request or answer is in this packet, NULL when there is none. */
-const GPtrArray *wsx_state_handshakes(uint32_t packet);
+/* The sessions whose request or answer is in a packet. */
+struct wsx_handshakes {
+    struct wsx_session *const *sessions;
+    unsigned count;
+};
+
+/* Any pass. What it gives holds until the next request or answer is read. */
+struct wsx_handshakes wsx_state_handshakes(uint32_t packet);
 
 /* Direction of this packet, first pass. */
 enum wsx_direction wsx_state_direction(const struct wsx_session *session, const packet_info *pinfo);

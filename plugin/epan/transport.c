@@ -635,9 +635,9 @@ static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
     else if (pinfo->ptype == PT_TCP &&
              (pinfo->fd->pkt_len >= REQUEST_MIN || wsx_request_waits()) && is_unread(pinfo))
         wsx_upgrade_held_back(pinfo);
-    const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
-    for (guint i = 0; handshakes && i < handshakes->len; i++)
-        begin_direct(pinfo, session = g_ptr_array_index(handshakes, i));
+    const struct wsx_handshakes handshakes = wsx_state_handshakes(pinfo->num);
+    for (unsigned i = 0; i < handshakes.count; i++)
+        begin_direct(pinfo, session = handshakes.sessions[i]);
     if (pinfo->ptype == PT_TCP && tcp_entry && tcp_entry->enabled)
         session = session ? session : watch_unknown(pinfo);
     if (!session && tls_entry && tls_entry->enabled && layers->tls)
@@ -670,12 +670,12 @@ static int dissect_end(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
         while ((call = wsx_state_recall_settled(pinfo)) != NULL)
             wsx_show_call(call, tvb, pinfo, tree);
     }
-    const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
-    for (guint i = 0; handshakes && i < handshakes->len; i++)
-        wsx_show_handshake(g_ptr_array_index(handshakes, i), tvb, pinfo, tree);
+    const struct wsx_handshakes handshakes = wsx_state_handshakes(pinfo->num);
+    for (unsigned i = 0; i < handshakes.count; i++)
+        wsx_show_handshake(handshakes.sessions[i], tvb, pinfo, tree);
     if (!packet)
-        packet = handshakes ? wsx_state_packet(pinfo) : wsx_state_packet_peek(pinfo);
-    if (packet && (handshakes || wmem_array_get_count(packet->items))) {
+        packet = handshakes.count ? wsx_state_packet(pinfo) : wsx_state_packet_peek(pinfo);
+    if (packet && (handshakes.count || wmem_array_get_count(packet->items))) {
         tap_queue_packet(wsx_tap, pinfo, packet);
         tap_queue_packet(wsx_follow_tap, pinfo, packet);
         wsx_tap_objects_queue(pinfo, packet);

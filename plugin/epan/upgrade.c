@@ -293,7 +293,7 @@ static bool take_request_in_pieces(packet_info *pinfo) {
 
 void wsx_upgrade_scan(packet_info *pinfo) {
     struct wsx_session *latest = wsx_state_find(pinfo);
-    if (wsx_state_handshakes(pinfo->num) || (latest && latest->opened && !latest->cause) ||
+    if (wsx_state_handshakes(pinfo->num).count || (latest && latest->opened && !latest->cause) ||
         !has_layer(pinfo, proto_http) || has_layer(pinfo, proto_http2))
         return;
     struct wsx_session *session = waiting(latest);

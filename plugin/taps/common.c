@@ -23,9 +23,9 @@ void wsx_taps_item_findings(const struct wsx_item *item, wsx_finding_visit visit
 
 void wsx_taps_findings(const struct wsx_packet *packet, packet_info *pinfo, wsx_finding_visit visit,
                        void *data) {
-    const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
-    for (guint i = 0; handshakes && i < handshakes->len; i++) {
-        const struct wsx_session *session = g_ptr_array_index(handshakes, i);
+    const struct wsx_handshakes handshakes = wsx_state_handshakes(pinfo->num);
+    for (unsigned i = 0; i < handshakes.count; i++) {
+        const struct wsx_session *session = handshakes.sessions[i];
         if (session->request_packet == pinfo->num)
             visit_list(session, session->request_findings, pinfo->num, visit, data);
         if (session->response_packet == pinfo->num)
@@ -59,9 +59,9 @@ uint64_t wsx_taps_message_length(const struct wsx_message *message) {
 
 const struct wsx_session *wsx_taps_session(packet_info *pinfo) {
     const struct wsx_packet *packet = wsx_state_packet_peek(pinfo);
-    const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
-    if (handshakes && handshakes->len)
-        return g_ptr_array_index(handshakes, 0);
+    const struct wsx_handshakes handshakes = wsx_state_handshakes(pinfo->num);
+    if (handshakes.count)
+        return handshakes.sessions[0];
     if (packet && wmem_array_get_count(packet->items))
         return ((const struct wsx_item *)wmem_array_index(packet->items, 0))->session;
     /* a part of a frame, or a packet without WebSocket bytes: the latest connection before it */

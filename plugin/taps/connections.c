@@ -423,9 +423,9 @@ static void at_eof(const struct wsx_item *item, packet_info *pinfo, void *data) 
 
 /* The rows of a packet's connections. tshark's are filled once, before it draws. */
 static void fill_of_packet(stat_tap_table *table, const struct wsx_packet *packet,
-                           const GPtrArray *handshakes) {
-    for (guint i = 0; handshakes && i < handshakes->len; i++)
-        fill(table, row_of(table, g_ptr_array_index(handshakes, i)));
+                           const struct wsx_handshakes *handshakes) {
+    for (unsigned i = 0; i < handshakes->count; i++)
+        fill(table, row_of(table, handshakes->sessions[i]));
     for (unsigned i = 0; i < wmem_array_get_count(packet->items); i++) {
         const struct wsx_item *item = wmem_array_index(packet->items, i);
         fill(table, row_of(table, item->session));
@@ -437,7 +437,7 @@ static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_
     stat_data_t *stat = data;
     const struct wsx_packet *packet = queued;
     stat_tap_table *table = g_array_index(stat->stat_tap_data->tables, stat_tap_table *, 0);
-    const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
+    const struct wsx_handshakes handshakes = wsx_state_handshakes(pinfo->num);
     nstime_t begin;
     wsx_state_tap_ran();
     if (!table->num_elements)
@@ -445,12 +445,12 @@ static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_
     nstime_delta(&begin, &pinfo->abs_ts, &pinfo->rel_ts);
     capture_begin = (int64_t)begin.secs * 1000000000 + begin.nsecs;
     wsx_taps_findings(packet, pinfo, count_finding, table);
-    for (guint i = 0; handshakes && i < handshakes->len; i++)
-        row_of(table, g_ptr_array_index(handshakes, i));
+    for (unsigned i = 0; i < handshakes.count; i++)
+        row_of(table, handshakes.sessions[i]);
     for (unsigned i = 0; i < wmem_array_get_count(packet->items); i++)
         take_item(table, wmem_array_index(packet->items, i), pinfo);
     if (!wsx_taps_draw_once())
-        fill_of_packet(table, packet, handshakes);
+        fill_of_packet(table, packet, &handshakes);
     return TAP_PACKET_REDRAW;
 }
 

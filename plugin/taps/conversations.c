@@ -167,13 +167,13 @@ static void begin(conv_hash_t *table, counter count) {
 static tap_packet_status on_packet(conv_hash_t *table, packet_info *pinfo,
                                    const struct wsx_packet *packet, tap_flags_t flags,
                                    counter count) {
-    const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
+    const struct wsx_handshakes handshakes = wsx_state_handshakes(pinfo->num);
     wsx_state_tap_ran();
     table->flags = flags;
     if (!table->conv_array || !table->conv_array->len)
         begin(table, count);
-    for (guint i = 0; handshakes && i < handshakes->len; i++) {
-        const struct wsx_session *session = g_ptr_array_index(handshakes, i);
+    for (unsigned i = 0; i < handshakes.count; i++) {
+        const struct wsx_session *session = handshakes.sessions[i];
         struct ends ends = ends_of(pinfo, session, NULL);
         count(table, session, &ends,
               session->request_packet == pinfo->num ? WSX_CLIENT_TO_SERVER : WSX_SERVER_TO_CLIENT,

@@ -169,12 +169,12 @@ static void set_ends(follow_info_t *info, const packet_info *pinfo,
 
 /* The packet's connection number i, and its item where it is not there for a handshake. */
 static const struct wsx_session *session_at(const struct wsx_packet *packet,
-                                            const GPtrArray *handshakes, unsigned i,
+                                            const struct wsx_handshakes *handshakes, unsigned i,
                                             const struct wsx_item **item) {
-    unsigned count = handshakes ? handshakes->len : 0;
+    unsigned count = handshakes->count;
     *item = NULL;
     if (i < count)
-        return g_ptr_array_index(handshakes, i);
+        return handshakes->sessions[i];
     if (i - count >= wmem_array_get_count(packet->items))
         return NULL;
     *item = wmem_array_index(packet->items, i - count);
@@ -183,15 +183,15 @@ static const struct wsx_session *session_at(const struct wsx_packet *packet,
 
 /* At the first packet: whose it is. */
 static void begin(follow_info_t *info, const packet_info *pinfo, const struct wsx_packet *packet) {
-    const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
+    const struct wsx_handshakes handshakes = wsx_state_handshakes(pinfo->num);
     const struct wsx_session *session;
     const struct wsx_item *item;
-    for (unsigned i = 0; (session = session_at(packet, handshakes, i, &item)) != NULL; i++)
+    for (unsigned i = 0; (session = session_at(packet, &handshakes, i, &item)) != NULL; i++)
         if (is_wanted(info, session)) {
             set_ends(info, pinfo, session, item);
             return;
         }
-    session = session_at(packet, handshakes, 0, &item);
+    session = session_at(packet, &handshakes, 0, &item);
     if (session && !cli_view(info))
         set_ends(info, pinfo, session, item);
 }

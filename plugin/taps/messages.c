@@ -302,9 +302,9 @@ static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_
     struct writer *writer = data;
     const struct wsx_packet *packet = queued;
     wsx_state_tap_ran();
-    const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
-    for (guint i = 0; handshakes && i < handshakes->len; i++) {
-        const struct wsx_session *session = g_ptr_array_index(handshakes, i);
+    const struct wsx_handshakes handshakes = wsx_state_handshakes(pinfo->num);
+    for (unsigned i = 0; i < handshakes.count; i++) {
+        const struct wsx_session *session = handshakes.sessions[i];
         if (session->response_packet == pinfo->num)
             write_open(writer, session);
     }

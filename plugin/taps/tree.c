@@ -194,9 +194,9 @@ static tap_packet_status on_packet(stats_tree *st, packet_info *pinfo, epan_diss
     const struct wsx_packet *packet = queued;
     struct overview *overview = g_hash_table_lookup(overviews, st);
     wsx_state_tap_ran();
-    const GPtrArray *handshakes = wsx_state_handshakes(pinfo->num);
-    for (guint i = 0; handshakes && i < handshakes->len; i++) {
-        const struct wsx_session *session = g_ptr_array_index(handshakes, i);
+    const struct wsx_handshakes handshakes = wsx_state_handshakes(pinfo->num);
+    for (unsigned i = 0; i < handshakes.count; i++) {
+        const struct wsx_session *session = handshakes.sessions[i];
         count_connection(st, overview, session);
         if (session->response_packet == pinfo->num)
             count_answer(st, session);
