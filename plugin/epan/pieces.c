@@ -33,23 +33,25 @@ static uint64_t total;
 
 void wsx_store_pieces_init(void) { total = 0; }
 
-static struct wsx_kept_stream *stream_of(packet_info *pinfo, uint64_t stream_id, bool create) {
-    conversation_t *conversation = wsx_store_conversation(pinfo, create);
-    struct wsx_carrier *carrier = create         ? wsx_store_carrier_new(conversation)
-                                  : conversation ? wsx_store_carrier(conversation)
-                                                 : NULL;
-    if (!carrier || (!carrier->kept && !create))
-        return NULL;
+static struct wsx_kept_stream *stream_of(packet_info *pinfo, uint64_t stream_id) {
+    struct wsx_carrier *carrier = wsx_store_carrier(wsx_store_conversation(pinfo, false));
+    return carrier && carrier->kept ? wmem_map_lookup(carrier->kept, &stream_id) : NULL;
+}
+
+static struct wsx_kept_stream *stream_new(packet_info *pinfo, uint64_t stream_id) {
+    struct wsx_carrier *carrier = wsx_store_carrier_new(wsx_store_conversation(pinfo, true));
     if (!carrier->kept)
         carrier->kept = wmem_map_new(wmem_file_scope(), wmem_int64_hash, g_int64_equal);
-    struct wsx_kept_stream *stream = wmem_map_lookup(carrier->kept, &stream_id);
-    if (!stream && create) {
-        stream = wmem_new0(wmem_file_scope(), struct wsx_kept_stream);
-        stream->end = &stream->first;
-        wmem_map_insert(carrier->kept, wmem_memdup(wmem_file_scope(), &stream_id, sizeof stream_id),
-                        stream);
-    }
+    struct wsx_kept_stream *stream = wmem_new0(wmem_file_scope(), struct wsx_kept_stream);
+    stream->end = &stream->first;
+    wmem_map_insert(carrier->kept, wmem_memdup(wmem_file_scope(), &stream_id, sizeof stream_id),
+                    stream);
     return stream;
+}
+
+/* Many small pieces cost more than their bytes. */
+static uint64_t cost(unsigned count, size_t bytes) {
+    return (uint64_t)count * sizeof(struct piece) + bytes;
 }
 
 static void give_up(struct wsx_kept_stream *stream) {
@@ -58,19 +60,22 @@ static void give_up(struct wsx_kept_stream *stream) {
         stream->first = first->next;
         wmem_free(wmem_file_scope(), first);
     }
-    total -= stream->bytes;
+    total -= cost(stream->count, stream->bytes);
+    stream->count = 0;
     stream->bytes = 0;
     stream->over = true;
 }
 
 void wsx_state_keep_piece(packet_info *pinfo, uint64_t stream_id,
                           const struct wsx_quic_piece *piece) {
-    struct wsx_kept_stream *stream = stream_of(pinfo, stream_id, true);
+    struct wsx_kept_stream *stream = stream_of(pinfo, stream_id);
+    if (!stream)
+        stream = stream_new(pinfo, stream_id);
     if (stream->over)
         return;
     /* a side that ends before there is any WebSocket: a request of another kind */
     if (piece->fin || stream->bytes + piece->length > STREAM_BYTES_MAX ||
-        stream->count >= STREAM_PIECES_MAX || total + piece->length > TOTAL_MAX) {
+        stream->count >= STREAM_PIECES_MAX || total + cost(1, piece->length) > TOTAL_MAX) {
         give_up(stream);
         return;
     }
@@ -82,17 +87,17 @@ void wsx_state_keep_piece(packet_info *pinfo, uint64_t stream_id,
     stream->end = &kept->next;
     stream->count++;
     stream->bytes += piece->length;
-    total += piece->length;
+    total += cost(1, piece->length);
 }
 
 bool wsx_state_pieces_are_kept(packet_info *pinfo, uint64_t stream_id) {
-    const struct wsx_kept_stream *stream = stream_of(pinfo, stream_id, false);
+    const struct wsx_kept_stream *stream = stream_of(pinfo, stream_id);
     return !stream || !stream->over;
 }
 
 void wsx_state_take_kept(packet_info *pinfo, struct wsx_session *session, wsx_take_piece take,
                          void *context) {
-    struct wsx_kept_stream *stream = stream_of(pinfo, session->stream_id, false);
+    struct wsx_kept_stream *stream = stream_of(pinfo, session->stream_id);
     enum wsx_direction direction = wsx_state_stream_direction(session, pinfo);
     if (!stream || stream->over)
         return;

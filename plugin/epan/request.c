@@ -12,27 +12,29 @@
 #include <glib.h>
 #include <string.h>
 
-/* Heads at once; a new one takes the place of the oldest. Each has up to 16 KiB (answer.c). */
+/* Heads at once; one more takes the place of the oldest. Each has up to 16 KiB (answer.c). */
 #define REQUESTS 64u
 
 static struct request {
     const void *flow; /* NULL: free */
+    uint64_t number;  /* of all that began, in their order */
     uint32_t sequence; /* of its first byte */
     size_t searched;   /* bytes in which no head ends */
     struct wsx_answer *bytes;
 } requests[REQUESTS];
-static unsigned oldest, begun; /* begun: those with a flow */
+static unsigned begun; /* those with a flow */
+static uint64_t numbers;
 
 static void request_clear(struct request *request) {
     begun -= request->flow != NULL;
     g_free(request->bytes);
-    *request = (struct request){NULL, 0, 0, NULL};
+    *request = (struct request){.flow = NULL};
 }
 
 void wsx_request_init(void) {
     for (unsigned i = 0; i < REQUESTS; i++)
         request_clear(&requests[i]);
-    oldest = 0;
+    numbers = 0;
 }
 
 bool wsx_request_waits(void) { return begun != 0; }
@@ -59,14 +61,23 @@ static struct request *request_of(const void *flow) {
     return NULL;
 }
 
+static struct request *request_oldest(void) {
+    struct request *oldest = requests;
+    for (unsigned i = 1; i < REQUESTS; i++)
+        if (requests[i].number < oldest->number)
+            oldest = &requests[i];
+    return oldest;
+}
+
 static struct request *request_new(const void *flow, uint32_t sequence) {
     struct request *request = request_of(flow);
-    if (!request) {
-        request = &requests[oldest];
-        oldest = (oldest + 1) % REQUESTS;
-    }
+    if (!request)
+        request = request_of(NULL);
+    if (!request)
+        request = request_oldest();
     request_clear(request);
     request->flow = flow;
+    request->number = numbers++;
     begun++;
     request->sequence = sequence;
     return request;

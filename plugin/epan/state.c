@@ -450,7 +450,7 @@ static void put_stream(struct wsx_session *session, enum wsx_http_version http,
     if (http == WSX_HTTP_1)
         return;
     wsx_store_any_carried = wsx_store_any_carried || http == WSX_HTTP_2;
-    struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
+    struct wsx_carrier *carrier = wsx_store_carrier_new(session->conversation);
     if (!carrier->streams)
         carrier->streams = wmem_map_new(wmem_file_scope(), wmem_int64_hash, g_int64_equal);
     *(carrier->last ? &carrier->last->next_stream : &carrier->first) = session;
