@@ -8,8 +8,9 @@ clang       clang --analyze
 tidy        clang-tidy, with what .clang-tidy names
 cppcheck    cppcheck
 unit        unit tests and the replay of fuzz inputs, with ASan, UBSan and the search for leaks
-captures    tshark with ASan and UBSan over every capture of the tests: one pass with all taps, and
-            two passes with a tree, with Wireshark's pools as malloc ("simple") and checked ("strict")
+captures    ASan and UBSan over every capture of the tests: tshark in one pass with all taps; build-asan's
+            session with the trees, several captures in one process, with Wireshark's pools as malloc
+            ("simple") and checked ("strict"); tshark in two passes with a tree over each eighth
 session     tests/session with ASan, UBSan and the search for leaks
 valgrind    tshark in valgrind's memcheck over a few captures
 
@@ -33,11 +34,14 @@ ROOT = TESTS.parent
 sys.path.insert(0, str(TESTS / "mutate"))
 sys.path.insert(0, str(TESTS / "lib"))
 import judged  # noqa: E402
+import within  # noqa: E402
 import wsxenv  # noqa: E402
 
 SHOWN = 20
 CAPTURE_BYTES_MAX = 1_500_000
 SECONDS = 120
+IN_ONE_PROCESS = 15
+TSHARK_TWICE = 8  # of so many captures tshark itself reads one in two passes
 VALGRIND_SECONDS = 900
 VALGRIND = ("tests/cases/pmd_fragmented/pmd_fragmented.pcap",
             "tests/cases/loss_dropped_mid_frame/loss_dropped_mid_frame.pcap",
@@ -186,20 +190,51 @@ TAPS = ["-q", "-z", "websocket,messages", "-z", "websocket,tree", "-z", "websock
         "endpoints,websocket", "-z", "follow,websocket,utf-8,0", "-z", "expert"]
 
 
+OVER_HTTP2 = "websocket.over_http2:TRUE"
+DONE = "-- all are read"
+
+
+def with_pools(pools, command):
+    return ["env", f"WIRESHARK_DEBUG_WMEM_OVERRIDE={pools}", *command]
+
+
+def tshark_problems(env, path, pools, args):
+    done = env.run(with_pools(pools, ["tshark", "-n", "-r", str(env.open_copy(path)), *args]),
+                   SECONDS * judged.patience(env))
+    return [f"{path.name} {pools}: {text}" for text in judged.complaints(done, SECONDS, cut=True)]
+
+
+def session_problems(env, paths, pools):
+    """In one process; one that fails is begun again for each of its captures."""
+    words = ["tap", "websocket,messages", "set", OVER_HTTP2]
+    for path in paths:
+        words += ["once", str(env.open_copy(path)), "retap", "click", "again", "click"]
+    done = env.run(with_pools(pools, [str(within.program(env)), *words, "close", "say", DONE]),
+                   SECONDS * judged.patience(env))
+    found = judged.complaints(done, SECONDS)
+    if not found and DONE.encode() not in done.stdout:
+        found = ["ended before its end"]
+    alone = [text for path in paths for text in session_problems(env, [path], pools)] \
+        if found and len(paths) > 1 else []
+    return alone or [f"{paths[0].name} to {paths[-1].name} {pools}: {text}" for text in found]
+
+
 def step_captures(quick):
     problems = build_asan()
     if problems:
         return problems
     env = judged.JudgedEnv()
-    ways = [("simple", TAPS), ("strict", ["-2", "-V", "-o", "websocket.over_http2:TRUE"])]
-
-    def one(job):
-        path, (pools, args) = job
-        done = env.run(["env", f"WIRESHARK_DEBUG_WMEM_OVERRIDE={pools}", "tshark", "-n", "-r",
-                        str(env.open_copy(path)), *args], SECONDS * judged.patience(env))
-        return [f"{path.name} {pools}: {text}" for text in judged.complaints(done, SECONDS, cut=True)]
-    jobs = [(path, way) for path in captures(quick) for way in ways]
-    return [text for found in in_parallel(one, jobs) for text in found]
+    paths = captures(quick)
+    batches = [paths[at:at + IN_ONE_PROCESS] for at in range(0, len(paths), IN_ONE_PROCESS)]
+    twice = ["-2", "-V", "-o", OVER_HTTP2]
+    jobs = [lambda path=path: tshark_problems(env, path, "simple", TAPS) for path in paths]
+    jobs += [lambda path=path: tshark_problems(env, path, "strict", twice)
+             for path in paths[::TSHARK_TWICE]]
+    jobs += [lambda batch=batch, pools=pools: session_problems(env, batch, pools)
+             for batch in batches for pools in ("simple", "strict")]
+    found = [text for found in in_parallel(lambda job: job(), jobs) for text in found]
+    print(f"       captures: {len(paths)}, runs: {len(jobs)}", flush=True)
+    return found
 
 
 def step_session(quick):
