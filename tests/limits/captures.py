@@ -19,6 +19,7 @@ DEFLATE = b"Sec-WebSocket-Extensions: permessage-deflate"
 SEGMENT_MAX = 65000  # bytes of a segment that still fit into an IPv4 packet
 LAST = b"the last message"
 SPLIT_TEXT = b"split "
+HEAD_TOO_LONG = 20000
 
 
 def opened(deflate=False, mss=SEGMENT_MAX, request=(), response=()):
@@ -206,6 +207,33 @@ def parameters_many(path, count):
     closed(opened(request=[DEFLATE, line], response=[line]), path)
 
 
+def request_long(number, size):
+    filler = [b"X-Filler: " + b"x" * 1000] * (size // 1000)
+    return craft.request(number, craft.adding(*filler))
+
+
+def heads_unfinished(path, count):
+    """Requests whose end comes when all others have begun, behind one that is longer than what is kept of any."""
+    begun, rest = [], []
+    for number in range(count + 1):
+        talk = craft.Conversation(SEGMENT_MAX)
+        head = request_long(number, HEAD_TOO_LONG if number == 0 else 1000)
+        talk.connect()
+        for at in range(0, len(head) - 10, 5000):
+            talk.client(head[at:min(at + 5000, len(head) - 10)])
+        begun += moved(talk, number)
+        talk.packets.clear()
+        talk.client(head[-10:])
+        talk.server(craft.response(number))
+        talk.server(frame(1, b"hello"))
+        talk.close()
+        rest += moved(talk, number)
+    last = craft.Conversation(100)
+    last.open()
+    last.packets[:0] = begun + rest
+    closed(last, path)
+
+
 def head_traps(path, kibibytes):
     """A body full of what looks like the beginning of a request line."""
     talk = craft.Conversation(SEGMENT_MAX)
@@ -327,6 +355,7 @@ BUILDERS = {
     "lines_repeated": (lines_repeated, 400, 4_000),
     "parameters_many": (parameters_many, 2_000, 4_000),
     "extensions_many": (extensions_many, 2_000, 4_000),
+    "heads_unfinished": (heads_unfinished, 200, 20_000),
     "head_traps": (head_traps, 60, 600),
     "search_traps": (search_traps, 60, 1_000),
     "late_segments": (late_segments, 3_000, 30_000),
