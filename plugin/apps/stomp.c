@@ -120,10 +120,10 @@ static char *unescape(wmem_allocator_t *pool, const struct frame *frame, struct 
     bool escapes = !is(frame->command, "CONNECT") && !is(frame->command, "CONNECTED");
     size_t length = 0;
     for (size_t i = 0; i < span.length; i++) {
-        static const char from[] = "nrc\\", to[] = "\n\r:\\";
+        static const char from[] = {'n', 'r', 'c', '\\'}, to[] = {'\n', '\r', ':', '\\'};
         const char *found = NULL;
         if (escapes && span.text[i] == '\\') {
-            found = i + 1 < span.length ? memchr(from, span.text[i + 1], 4) : NULL;
+            found = i + 1 < span.length ? memchr(from, span.text[i + 1], sizeof from) : NULL;
             *bad = *bad || !found;
         }
         text[length++] = found ? to[found - from] : span.text[i];

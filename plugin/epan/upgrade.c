@@ -62,7 +62,7 @@ static size_t find_start(const uint8_t *bytes, size_t length, bool request) {
         if (bytes[at] < 'A' || bytes[at] > 'Z')
             continue;
         for (size_t i = 0; starts[i]; i++) {
-            if (starts[i][0] != bytes[at])
+            if ((uint8_t)starts[i][0] != bytes[at])
                 continue;
             size_t n = strlen(starts[i]);
             if (length - at > n && memcmp(bytes + at, starts[i], n) == 0 &&

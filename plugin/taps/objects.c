@@ -26,7 +26,7 @@ static const struct {
     size_t length;
     struct kind kind;
 } known[] = {
-#define MAGIC(offset, bytes) offset, bytes, sizeof bytes - 1
+#define MAGIC(offset, bytes) (offset), (bytes), sizeof(bytes) - 1
     {MAGIC(0, "\x89PNG\r\n\x1a\n"), {"png", "image/png"}},
     {MAGIC(0, "\xff\xd8\xff"), {"jpg", "image/jpeg"}},
     {MAGIC(0, "GIF8"), {"gif", "image/gif"}},

@@ -55,6 +55,9 @@ NO_ERROR = (
      "comes from g_new0"),
     ("clang", "plugin/taps/objects.c", "add_entry",
      "a list is always given; clang infers from a comparison that it may be NULL"),
+    ("tidy", "plugin/taps/objects.c", "add_entry", "the same"),
+    ("tidy", "plugin/apps/apps.c", "sizeof-expression",
+     "the elements of the array are pointers: wmem_array_append_one takes one, unit_kept reads one"),
     ("tidy", "plugin/taps/connections.c", "sizeof-expression",
      "the rows of a table are pointers, and pointers are sorted"),
 )
@@ -104,6 +107,10 @@ def build_asan():
     return [] if done.returncode == 0 else [done.stdout[-1500:] + done.stderr[-500:]]
 
 
+def looked(number, what):
+    print(f"       looked at {number} {what}", flush=True)
+
+
 # --- analysers ----------------------------------------------------------------------------------
 
 
@@ -113,6 +120,7 @@ def step_gcc(_):
     done = build("build-analyzer", "-DCMAKE_C_COMPILER=gcc", "-DCMAKE_BUILD_TYPE=None",
                  "-DCMAKE_C_FLAGS=-fanalyzer -O1", target="wsx")
     failed = [] if done.returncode == 0 else [done.stdout[-1500:]]
+    looked(len(sources()), "files")
     return failed + findings_of("gcc", done.stdout + done.stderr)
 
 
@@ -138,10 +146,13 @@ def in_parallel(function, items):
 
 
 def step_clang(_):
-    def one(words):
+    def one(item):
+        source, words = item
         done = run(["clang", "--analyze", "--analyzer-output", "text", "-Wno-everything", *words])
-        return done.stderr + done.stdout
-    return missing("clang") or findings_of("clang", "".join(in_parallel(one, commands().values())))
+        failed = f"{source}:1: error: ended with {done.returncode}\n" if done.returncode else ""
+        return failed + done.stderr + done.stdout
+    looked(len(commands()), "files")
+    return missing("clang") or findings_of("clang", "".join(in_parallel(one, commands().items())))
 
 
 def step_tidy(_):
@@ -149,6 +160,7 @@ def step_tidy(_):
         done = run(["clang-tidy", "-p", str(wsxenv.build_dir()), "--quiet", source])
         return done.stdout if done.returncode == 0 or "warning:" in done.stdout else \
             f"{source}:1: error: clang-tidy: {done.stderr.strip()[-300:]}\n"
+    looked(len(commands()), "files")
     return missing("clang-tidy") or findings_of("tidy", "".join(in_parallel(one, commands())))
 
 
@@ -159,7 +171,9 @@ def step_cppcheck(_):
                 "--std=c11", "--quiet", "-Iplugin", "-Iplugin/core", "-Iplugin/epan",
                 "-DUAT_VS_DEF(a,b,c,d,e,f)=", "-DUAT_CSTRING_CB_DEF(a,b,c)=",
                 "--template={file}:{line}: {severity}: {id}: {message}", "plugin"])
-    return findings_of("cppcheck", done.stdout + done.stderr)
+    looked(len(sources()), "files")
+    failed = [f"ended with {done.returncode}: {done.stderr[-500:]}"] if done.returncode else []
+    return failed + findings_of("cppcheck", done.stdout + done.stderr)
 
 
 # --- running under sanitizers -------------------------------------------------------------------
@@ -167,7 +181,9 @@ def step_cppcheck(_):
 
 def step_unit(_):
     problems = build_asan()
-    for program in sorted((ROOT / "build-asan/unit").glob("test_*")):
+    programs = sorted((ROOT / "build-asan/unit").glob("test_*"))
+    looked(len(programs), "programs")
+    for program in programs:
         inside = program.name in ("test_fuzz_plugin", "test_fuzz_apps")
         # Wireshark's own tables stay allocated at the end
         environ = {**os.environ, "ASAN_OPTIONS": f"detect_leaks={0 if inside else 1}",
@@ -233,7 +249,7 @@ def step_captures(quick):
     jobs += [lambda batch=batch, pools=pools: session_problems(env, batch, pools)
              for batch in batches for pools in ("simple", "strict")]
     found = [text for found in in_parallel(lambda job: job(), jobs) for text in found]
-    print(f"       captures: {len(paths)}, runs: {len(jobs)}", flush=True)
+    looked(len(paths), f"captures, in {len(jobs)} processes")
     return found
 
 
@@ -274,6 +290,7 @@ def step_valgrind(quick):
         blocks = re.split(r"\n==\d+== \n", text)
         problems += [f"{name}: {block[:1200]}" for block in blocks
                      if "wsx.so" in block or "/plugin/" in block]
+    looked(len(VALGRIND[:1 if quick else None]), "captures")
     return problems
 
 
