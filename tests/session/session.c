@@ -30,6 +30,7 @@
 #include <epan/column.h>
 #include <epan/print.h>
 #include <epan/print_stream.h>
+#include <epan/secrets.h>
 #include <epan/timestamp.h>
 #include <wsutil/privileges.h>
 #include <wsutil/report_message.h>
@@ -47,6 +48,7 @@ struct packet {
 static struct packet *packets;
 static unsigned packet_count;
 static epan_t *session;
+static wtap *capture;
 static column_info columns;
 
 static void fail(const char *text, const char *what) {
@@ -76,12 +78,16 @@ static epan_dissect_t *dissect(struct packet *packet, enum pass pass) {
     return edt;
 }
 
-static void first_pass(enum pass pass) {
+static void begin_session(void) {
     static const struct packet_provider_funcs provider = {.get_frame_ts = time_of};
+    session = epan_new(NULL, &provider);
+    wtap_set_cb_new_secrets(capture, secrets_wtap_callback); /* the keys of TLS */
+}
+
+static void first_pass(enum pass pass) {
     nstime_t elapsed = NSTIME_INIT_ZERO;
     const frame_data *reference = NULL;
     guint32 bytes = 0;
-    session = epan_new(NULL, &provider);
     for (unsigned i = 0; i < packet_count; i++) {
         struct packet *packet = &packets[i];
         frame_data_set_before_dissect(&packet->frame, &elapsed, &reference,
@@ -99,6 +105,7 @@ static void do_again(void) {
         frame_data_reset(&packets[i].frame);
         packets[i].frame.visited = 0;
     }
+    begin_session();
     first_pass(PASS_LIST);
 }
 
@@ -165,6 +172,7 @@ static void do_close(void) {
         return;
     reset_tap_listeners();
     epan_free(session);
+    wtap_close(capture);
     session = NULL;
     for (unsigned i = 0; i < packet_count; i++) {
         frame_data_destroy(&packets[i].frame);
@@ -180,12 +188,13 @@ static void do_open(const char *path, enum pass pass) {
     char *text = NULL;
     gint64 offset;
     do_close();
-    wtap *file = wtap_open_offline(path, WTAP_TYPE_AUTO, &error, &text, FALSE);
-    if (!file)
+    capture = wtap_open_offline(path, WTAP_TYPE_AUTO, &error, &text, FALSE);
+    if (!capture)
         fail("can't open", path);
+    begin_session();
     struct record record;
     record_init(&record);
-    while (record_read(file, &record, &error, &text, &offset)) {
+    while (record_read(capture, &record, &error, &text, &offset)) {
         wtap_block_unref(record.rec.block);
         record.rec.block = NULL;
         if (record.rec.rec_type != REC_TYPE_PACKET)
@@ -198,7 +207,6 @@ static void do_open(const char *path, enum pass pass) {
     }
     g_free(text); /* a file may end within a packet */
     record_clear(&record);
-    wtap_close(file);
     first_pass(pass);
 }
 
