@@ -36,6 +36,7 @@ SIZE_MAX = 3_000_000  # bytes of a capture: a tree of all of it is read twice
 QUICK, CHOSEN = 3, 12  # captures that the quick tests and the tests take
 CHOSEN_EVERY = 5      # of a capture's damaged copies the tests take one in so many
 KEYS = run_cases.SAMPLES / "chromium_wss.pcapng"  # of TLS, in a block of the file
+TLS_BUG = b'./packet-tls.c:1: failed assertion "a"'
 CARRIED = ("websocket.over_http2:TRUE",)  # for captures without a case: what is off by default, too
 TREE = ["-O", "websocket", "-z", "websocket,messages,%s"]
 
@@ -132,6 +133,21 @@ def test_copies(env):
     return problems
 
 
+def test_bugs():
+    """Only what fails without wsx too is left out, wherever it is told."""
+    texts = ["Dissector bug, protocol TLS, in packet 3: ./packet-tls.c:1: failed assertion \"a\"",
+             "[./packet-tls.c:1: failed assertion \"a\"]",
+             "Dissector bug, protocol WebSocket, in packet 4: ./carry.c:1: failed assertion \"a\"",
+             "[./packet-tls.c:2: failed assertion \"a\"]"]
+    problems = []
+    for text, due in zip(texts, (False, False, True, True)):
+        done = judged.wsxenv.Result(b"", text.encode(), 0)
+        found = judged.complaints(within.judged_without(done, {TLS_BUG}), SECONDS)
+        if bool(found) != due:
+            problems.append(f"{text}: {found}")
+    return problems
+
+
 Capture = collections.namedtuple("Capture", "name path prefs")
 
 
@@ -164,7 +180,7 @@ def tests(env, quick=False):
     """A small selection: (name, callable that gives the texts of what is wrong)."""
     captures, count = captures_of(env)[0], QUICK if quick else CHOSEN
     chosen = captures[::max(1, len(captures) // count)][:count]
-    made = [("mutate:copies", lambda: test_copies(env))]
+    made = [("mutate:copies", lambda: test_copies(env)), ("mutate:bugs", test_bugs)]
     made += [(f"mutate:{capture.name}",
              lambda capture=capture: test(env, capture, 1, only=CHOSEN_EVERY, tshark=True))
             for capture in chosen]

@@ -24,7 +24,9 @@ SECONDS = 60  # a file; all files of a process have as long as three
 SHOWN = 4
 TOO_MUCH = f"ended with {-signal.SIGXFSZ}:"  # all files together printed more than they may
 MARK = "-- within: "
-BUG = re.compile(rb"Dissector bug, protocol ([^,:\n]+)(?:, in packet \d+)?: ([^\]\n]+)")
+# An assertion that failed, with the place in the source: as a warning or column, and in the tree.
+BUG = re.compile(rb"Dissector bug, protocol [^,:\n]+(?:, in packet \d+)?: ([^\]\n]+)"
+                 rb"|([^\s\[]+\.c:\d+: failed assertion \"[^\"\n]+\")")
 PACKET = re.compile(r"^packet (\d+): ")
 
 
@@ -66,12 +68,16 @@ def bugs_without(env, paths, prefs, seconds):
     for path in paths:
         words += ["open", str(path), "print", "mixed", SEED]
     done = env.run(["env", "-u", "WIRESHARK_PLUGIN_DIR", str(program(env)), *words], seconds)
-    return set(BUG.findall(done.stdout + done.stderr))
+    return set(map(name_of_bug, BUG.finditer(done.stdout + done.stderr)))
+
+
+def name_of_bug(match):
+    return match[1] or match[2]
 
 
 def judged_without(done, theirs):
     def one(match):
-        return b"(a bug without wsx, too)" if match.groups() in theirs else match[0]
+        return b"(a bug without wsx, too)" if name_of_bug(match) in theirs else match[0]
     return done._replace(stdout=BUG.sub(one, done.stdout), stderr=BUG.sub(one, done.stderr))
 
 
@@ -140,4 +146,4 @@ def test_files(env, paths, prefs=(), counts=None):
 
 def tell(counts, theirs):
     if counts is not None:
-        counts.update(f"{protocol.decode()}: {text.decode()}" for protocol, text in theirs)
+        counts.update(text.decode("utf-8", "replace") for text in theirs)
