@@ -107,12 +107,14 @@ class Case:
         return [word for key, option in (("prefs", "-o"), ("decode_as", "-d"))
                 for value in self.spec.get(key, []) for word in (option, value)]
 
+    def stored(self):
+        """The capture where it is a file; None where it is to be made."""
+        paths = (self.folder / self.spec["capture"], SAMPLES / self.spec["capture"])
+        return next(filter(pathlib.Path.is_file, paths), None)
+
     def capture(self, env):
-        path = self.folder / self.spec["capture"]
-        if path.is_file():
-            return path
-        if (SAMPLES / self.spec["capture"]).is_file():
-            return SAMPLES / self.spec["capture"]
+        if self.stored():
+            return self.stored()
         script = self.folder / "make.py"
         if not script.is_file():
             raise CaseError(f"{self.name}: no capture {self.spec['capture']}")

@@ -151,13 +151,15 @@ def test_bugs():
 Capture = collections.namedtuple("Capture", "name path prefs")
 
 
-def of_cases(env):
-    """Each capture once for all cases that read it with the same preferences."""
+def of_cases(env, make):
+    """Each capture once for all cases that read it with the same preferences. make: those of a script,
+    too, which takes a while."""
     found = {}
     for name in run_cases.all_cases():
         case = run_cases.Case(run_cases.CASES / name)
-        path, prefs = case.capture(env), tuple(case.spec.get("prefs", ()))
-        found.setdefault((path, prefs), Capture(name, path, prefs))
+        path, prefs = case.capture(env) if make else case.stored(), tuple(case.spec.get("prefs", ()))
+        if path:
+            found.setdefault((path, prefs), Capture(name, path, prefs))
     return list(found.values())
 
 
@@ -166,11 +168,11 @@ def of_folder(folder, known=()):
     return [Capture(path.stem, path, CARRIED) for path in paths if path not in known]
 
 
-def captures_of(env, paths=()):
+def captures_of(env, paths=(), make=True):
     """Those of the paths, or all; names of those that are too large."""
     found = [capture for path in paths for capture in of_folder(path)]
     if not paths:
-        found = of_cases(env)
+        found = of_cases(env, make)
         found += of_folder(run_cases.SAMPLES, [capture.path for capture in found])
     large = [capture.name for capture in found if capture.path.stat().st_size > SIZE_MAX]
     return [capture for capture in found if capture.name not in large], large
@@ -178,7 +180,7 @@ def captures_of(env, paths=()):
 
 def tests(env, quick=False):
     """A small selection: (name, callable that gives the texts of what is wrong)."""
-    captures, count = captures_of(env)[0], QUICK if quick else CHOSEN
+    captures, count = captures_of(env, make=False)[0], QUICK if quick else CHOSEN
     chosen = captures[::max(1, len(captures) // count)][:count]
     made = [("mutate:copies", lambda: test_copies(env)), ("mutate:bugs", test_bugs)]
     made += [(f"mutate:{capture.name}",
