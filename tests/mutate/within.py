@@ -26,7 +26,7 @@ TOO_MUCH = f"ended with {-signal.SIGXFSZ}:"  # all files together printed more t
 MARK = "-- within: "
 # An assertion that failed, with the place in the source: as a warning or column, and in the tree.
 BUG = re.compile(rb"Dissector bug, protocol [^,:\n]+(?:, in packet \d+)?: ([^\]\n]+)"
-                 rb"|([^\s\[]+\.c:\d+: failed assertion \"[^\"\n]+\")")
+                 rb"|((?<![^\s\[])[^\s\[]{1,200}\.c:\d+: failed assertion \"[^\"\n]+\")")
 PACKET = re.compile(r"^packet (\d+): ")
 
 
