@@ -66,7 +66,7 @@ struct wsx_frame_event {
     int64_t answer_time;     /* ns, with answers_packet */
     bool first_close;        /* Close: no Close came before */
     void **mark; /* Ping, Close: the owner may leave a pointer, for the answer; else NULL */
-    struct wsx_side *side;
+    struct wsx_side *side; /* that sent it, see wsx_frame_event_take */
 };
 
 /*

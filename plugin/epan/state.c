@@ -173,13 +173,17 @@ void wsx_state_enter(packet_info *pinfo) {
 void wsx_state_tap_ran(void) { pass.between = true; }
 
 struct wsx_packet *wsx_state_packet_peek(packet_info *pinfo) {
-    if (pass.noted != pass.epoch) /* Wireshark's look-up goes over a list */
-        return NULL;
     return p_get_proto_data(pinfo->pool, pinfo, wsx_proto, 0x777378);
 }
 
+struct wsx_packet *wsx_state_packet_here(packet_info *pinfo) {
+    if (pass.noted != pass.epoch) /* Wireshark's look-up goes over a list */
+        return NULL;
+    return wsx_state_packet_peek(pinfo);
+}
+
 struct wsx_packet *wsx_state_packet(packet_info *pinfo) {
-    struct wsx_packet *packet = wsx_state_packet_peek(pinfo);
+    struct wsx_packet *packet = wsx_state_packet_here(pinfo);
     if (!packet) {
         pass.noted = pass.epoch;
         packet = wmem_new0(pinfo->pool, struct wsx_packet);

@@ -239,6 +239,8 @@ void wsx_state_tap_ran(void);
 struct wsx_packet *wsx_state_packet(packet_info *pinfo);
 /* The same, NULL when nothing of WebSocket is in the packet. */
 struct wsx_packet *wsx_state_packet_peek(packet_info *pinfo);
+/* The same while the packet is dissected: others may have been since, when a window or a tap asks. */
+struct wsx_packet *wsx_state_packet_here(packet_info *pinfo);
 bool wsx_state_first_pass(const packet_info *pinfo);
 /* The packet's time, ns since the epoch. */
 int64_t wsx_state_time(const packet_info *pinfo);

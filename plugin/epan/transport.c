@@ -596,7 +596,7 @@ static struct wsx_session *watch_unknown(packet_info *pinfo) {
 /* What note_tunnelled has: the packet has its own ports again, and so its session. */
 static void feed_tunnelled(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
                            struct wsx_session *session) {
-    struct wsx_packet *packet = wsx_state_packet_peek(pinfo);
+    struct wsx_packet *packet = wsx_state_packet_here(pinfo);
     if (!packet || !packet->tunnelled || !session->core || session->cause ||
         !session->encrypted || session->http != WSX_HTTP_1)
         return;
@@ -646,7 +646,7 @@ static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
         return;
     if (pinfo->ptype == PT_TCP) {
         struct wsx_session *of_packet =
-            watch_tcp(tvb, pinfo, tree, packet ? packet : wsx_state_packet_peek(pinfo));
+            watch_tcp(tvb, pinfo, tree, packet ? packet : wsx_state_packet_here(pinfo));
         session = session ? session : of_packet;
     }
     if (session && session->encrypted && layers->tls) {
@@ -662,7 +662,7 @@ static int dissect_end(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
     wsx_state_enter(pinfo);
     const struct wsx_layers layers = layers_of(pinfo);
     wsx_http2_walk(tvb, pinfo, tree, &layers);
-    struct wsx_packet *packet = wsx_state_packet_peek(pinfo);
+    struct wsx_packet *packet = wsx_state_packet_here(pinfo);
     if (wsx_state_first_pass(pinfo)) {
         watch_packet(tvb, pinfo, tree, &layers, packet);
     } else if (wsx_state_session_count()) {
@@ -674,7 +674,7 @@ static int dissect_end(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
     for (unsigned i = 0; i < handshakes.count; i++)
         wsx_show_handshake(handshakes.sessions[i], tvb, pinfo, tree);
     if (!packet)
-        packet = handshakes.count ? wsx_state_packet(pinfo) : wsx_state_packet_peek(pinfo);
+        packet = handshakes.count ? wsx_state_packet(pinfo) : wsx_state_packet_here(pinfo);
     if (packet && (handshakes.count || wmem_array_get_count(packet->items))) {
         tap_queue_packet(wsx_tap, pinfo, packet);
         tap_queue_packet(wsx_follow_tap, pinfo, packet);
