@@ -126,7 +126,7 @@ def step_gcc(_):
 
 
 def clang_folder():
-    """A build that is only configured: with no option of the ordinary one that clang may not know."""
+    """A build that is only configured: without what clang of Debian 12 doesn't know (-flto=auto)."""
     run(["cmake", "-S", ".", "-B", "build-clang", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=None",
          "-DCMAKE_C_FLAGS=-O2 -DNDEBUG"])
     return ROOT / "build-clang"
