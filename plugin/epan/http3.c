@@ -294,6 +294,7 @@ static void take_pieces(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
 /* ---- ends ---- */
 
 static void close_connection(packet_info *pinfo, uint64_t code) {
+    wsx_state_drop_all_kept(pinfo);
     struct wsx_session *session = wsx_state_find(pinfo);
     bool orderly = code == NO_ERROR_OF_QUIC || code == NO_ERROR_OF_HTTP3;
     if (!session || session->http != WSX_HTTP_3)
@@ -304,6 +305,8 @@ static void close_connection(packet_info *pinfo, uint64_t code) {
 
 static void end_stream(packet_info *pinfo, const struct wsx_quic_frame *frame) {
     struct wsx_session *session = wsx_state_find_stream(pinfo, frame->stream_id);
+    if (frame->type == WSX_QUIC_RESET_STREAM)
+        wsx_state_drop_kept(pinfo, frame->stream_id);
     if (!session)
         return;
     enum wsx_direction direction = wsx_state_stream_direction(session, pinfo);

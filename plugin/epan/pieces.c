@@ -90,6 +90,22 @@ void wsx_state_keep_piece(packet_info *pinfo, uint64_t stream_id,
     total += cost(1, piece->length);
 }
 
+void wsx_state_drop_kept(packet_info *pinfo, uint64_t stream_id) {
+    struct wsx_kept_stream *stream = stream_of(pinfo, stream_id);
+    if (stream)
+        give_up(stream);
+}
+
+static void give_up_each(gpointer key _U_, gpointer stream, gpointer context _U_) {
+    give_up(stream);
+}
+
+void wsx_state_drop_all_kept(packet_info *pinfo) {
+    struct wsx_carrier *carrier = wsx_store_carrier(wsx_store_conversation(pinfo, false));
+    if (carrier && carrier->kept)
+        wmem_map_foreach(carrier->kept, give_up_each, NULL);
+}
+
 bool wsx_state_pieces_are_kept(packet_info *pinfo, uint64_t stream_id) {
     const struct wsx_kept_stream *stream = stream_of(pinfo, stream_id);
     return !stream || !stream->over;

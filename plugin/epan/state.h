@@ -355,6 +355,9 @@ void wsx_state_h3_push(struct wsx_session *session, enum wsx_direction direction
 /* A QUIC STREAM frame of a stream that is not known to be WebSocket's: kept, up to named bounds. */
 void wsx_state_keep_piece(packet_info *pinfo, uint64_t stream_id,
                           const struct wsx_quic_piece *piece);
+/* A stream that was reset, and all of a connection that is closed: nothing of it is kept any more. */
+void wsx_state_drop_kept(packet_info *pinfo, uint64_t stream_id);
+void wsx_state_drop_all_kept(packet_info *pinfo);
 /* Everything that came of the stream is. */
 bool wsx_state_pieces_are_kept(packet_info *pinfo, uint64_t stream_id);
 typedef void (*wsx_take_piece)(void *context, enum wsx_direction direction,

@@ -14,6 +14,8 @@
  *   retap              begins all taps anew and runs them over the file, as -z does
  *   print              each packet's columns and tree
  *   mixed SEED         the same, but dissected twice, in random order
+ *   follow N           what Follow WebSocket Stream follows from each packet, when so many others have
+ *                      been dissected since
  *   say TEXT           prints the text
  *   tap TEXT           as -z TEXT
  *   heap               bytes that are allocated
@@ -28,6 +30,7 @@
 
 #include <epan/column-info.h>
 #include <epan/column.h>
+#include <epan/follow.h>
 #include <epan/print.h>
 #include <epan/print_stream.h>
 #include <epan/secrets.h>
@@ -165,6 +168,21 @@ static void do_mixed(unsigned seed) {
     g_rand_free(random);
 }
 
+static void do_follow(unsigned behind) {
+    follow_conv_filter_func filter_of = get_follow_conv_func(get_follow_by_name("WebSocket"));
+    for (unsigned i = 0; i < packet_count; i++) {
+        unsigned stream, sub_stream;
+        epan_dissect_t *edt = dissect(&packets[i], PASS_TREE);
+        for (unsigned k = 1; k <= behind; k++)
+            epan_dissect_free(dissect(&packets[(i + k) % packet_count], PASS_TREE));
+        char *filter = filter_of(edt, &edt->pi, &stream, &sub_stream);
+        printf("packet %u: %s\n", i + 1, filter ? filter : "nothing to follow");
+        g_free(filter);
+        epan_dissect_free(edt);
+    }
+    fflush(stdout);
+}
+
 /* ---- files ---- */
 
 static void do_close(void) {
@@ -273,6 +291,8 @@ static bool do_with(const char *word, char *argument) {
         do_once(argument);
     else if (strcmp(word, "mixed") == 0)
         do_mixed((unsigned)strtoul(argument, NULL, 10));
+    else if (strcmp(word, "follow") == 0)
+        do_follow((unsigned)strtoul(argument, NULL, 10));
     else if (strcmp(word, "say") == 0)
         do_say(argument);
     else if (strcmp(word, "set") == 0)

@@ -15,6 +15,7 @@ SPDX-License-Identifier: GPL-2.0-or-later
 """
 import pathlib
 import shutil
+import struct
 import sys
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
@@ -33,6 +34,7 @@ FILES = {
     "signalr": SAMPLES / "proto_signalr.pcapng",
     "mqtt": SAMPLES / "proto_mqtt.pcapng",
     "http2": SAMPLES / "h2c_python.pcapng",
+    "streams": TESTS / "cases/h2_two_streams/h2_two_streams.pcap",
     "json": SAMPLES / "lib_wsnode_client.pcapng",
     "split": TESTS / "cases/hs_split/hs_split.pcap",
     "rules": TESTS / "cases/fr_unmasked_client/fr_unmasked_client.pcap",
@@ -82,8 +84,8 @@ def program(env):
 
 
 def with_paths(env, words):
-    """Behind "open" stands a key of FILES."""
-    return [str(env.open_copy(FILES[word])) if before in ("open", "once") else word
+    """Behind "open" stands a key of FILES, or a path."""
+    return [str(env.open_copy(FILES.get(word, word))) if before in ("open", "once") else word
             for before, word in zip(["", *words], words)]
 
 
@@ -202,6 +204,35 @@ def after_the_end(env, name):
     return problems
 
 
+def with_strangers(path):
+    """A capture file's bytes with a packet behind each that is not WebSocket's in any way."""
+    data = path.read_bytes()
+    stranger = bytes(12) + b"\x88\xb5" + bytes(46)  # Ethernet's type for experiments
+    made, at = [data[:24]], 24
+    while at < len(data):
+        end = at + 16 + struct.unpack_from("<I", data, at + 8)[0]
+        made += [data[at:end], data[at:at + 8], struct.pack("<II", len(stranger), len(stranger)),
+                 stranger]
+        at = end
+    return b"".join(made)
+
+
+def test_follow(env):
+    """Follow takes the connection of a packet's first message, whatever was dissected since."""
+    capture = env.new_path(".pcap")
+    capture.write_bytes(with_strangers(FILES["streams"]))
+    listed = env.tshark(["-o", "websocket.over_http2:TRUE", "-Y", "websocket.opcode", "-T", "fields",
+                         "-E", "occurrence=f", "-e", "frame.number", "-e", "websocket.stream"], capture)
+    due = {f"packet {number}: websocket.stream eq {stream}" for number, stream in
+           (line.split("\t") for line in listed.stdout.decode().splitlines())}
+    problems = [] if len({line[-1] for line in due}) == 2 else [f"two streams, not {sorted(due)}"]
+    for behind in ("0", "1", "2", "3"):
+        got = run(env, ["set", "websocket.over_http2:TRUE", "open", str(capture), "follow", behind])
+        missed = due - set(got.splitlines())
+        problems += [f"behind {behind}: not {line}" for line in sorted(missed)[:3]]
+    return problems
+
+
 def heap_growth(env, name, words):
     """Bytes by which the program grew in its later rounds."""
     rounds = ["open", name, "again", "click", "heap"] * HEAP_ROUNDS
@@ -236,6 +267,7 @@ def test_leaks(env, name):
 def tests(env, quick=False):
     """(name, callable that gives the texts of what is wrong)."""
     made = [("files", test_files, ()), ("taps", test_taps, ()),
+            ("follow", test_follow, ()),
             ("decode_as", test_decode_as, ())]
     made += [(preference, test_preference, (preference, *rest))
              for preference, rest in PREFERENCES.items()]
@@ -246,7 +278,7 @@ def tests(env, quick=False):
     else:
         made += [(f"heap:{name}", test_heap, (name,)) for name in HEAP_FILES]
     return [(f"session:{name}", lambda function=function, args=args: function(env, *args))
-            for name, function, args in (made[:3] if quick else made)]
+            for name, function, args in (made[:4] if quick else made)]
 
 
 def main():

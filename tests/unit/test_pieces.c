@@ -163,6 +163,22 @@ static void test_fin(void) {
     file_ends();
 }
 
+static void test_reset(void) {
+    file_begins();
+    wsx_state_drop_kept(&packet, 0); /* nothing has come */
+    g_assert_true(kept(0));
+    for (uint64_t stream = 0; stream < 4; stream++)
+        keep(stream, 0, 5, false);
+    wsx_state_drop_kept(&packet, 2);
+    assert_given_up(2);
+    g_assert_true(kept(1));
+    g_assert_cmpuint(take_all(1).length, ==, 5);
+    wsx_state_drop_all_kept(&packet);
+    assert_given_up(0);
+    assert_given_up(3);
+    file_ends();
+}
+
 /* How many streams are kept of those that begin with this. */
 static unsigned fill(uint64_t first, unsigned streams, unsigned pieces, size_t length) {
     unsigned held = 0;
@@ -187,7 +203,11 @@ static void test_total(void) {
     g_assert_cmpuint(take_all(0).length, ==, STREAM_BYTES);
     keep(1, STREAM_BYTES, 1, false);
     assert_given_up(1);
-    g_assert_cmpuint(fill(10000, 4, 16, STREAM_BYTES / 16), ==, 2);
+    wsx_state_drop_kept(&packet, 2);
+    wsx_state_drop_kept(&packet, 2);
+    g_assert_cmpuint(fill(10000, 5, 16, STREAM_BYTES / 16), ==, 3);
+    wsx_state_drop_all_kept(&packet);
+    g_assert_cmpuint(fill(20000, 2 * most, 16, STREAM_BYTES / 16), ==, held);
     file_ends();
     /* and so does another file */
     file_begins();
@@ -231,6 +251,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/pieces/stream-bytes", test_stream_bytes);
     g_test_add_func("/pieces/stream-pieces", test_stream_pieces);
     g_test_add_func("/pieces/fin", test_fin);
+    g_test_add_func("/pieces/reset", test_reset);
     g_test_add_func("/pieces/total", test_total);
     g_test_add_func("/pieces/total-small", test_total_small);
     g_test_add_func("/pieces/sum", test_sum);
