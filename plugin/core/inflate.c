@@ -22,9 +22,6 @@
  * window for each message. 40 KiB each, 10 MiB at most. */
 #define ENGINE_COUNT 256
 
-/* History slides back to 32 KiB when this much more has come: two bytes are copied for one of output
- * at worst. */
-#define HISTORY_MAX (WSX_WINDOW_MAX + 16384u)
 #define HISTORY_MIN 256u
 
 /* Output over the limit goes here, again and again. */
@@ -398,43 +395,54 @@ static void judge_distances(const struct wsx_inflate *inflate, const uint8_t *pa
     output->window_exceeded = output->bad_distance > 0;
 }
 
-/* The last 32 KiB of history, or what there is. */
-static const uint8_t *history_end(const struct wsx_inflate *inflate, size_t *length) {
-    *length = MIN(inflate->history_length, WSX_WINDOW_MAX);
-    if (*length == 0)
-        return NULL;
-    return inflate->history + (inflate->history_length - *length);
+/* The history, in one piece. */
+static const uint8_t *history_of(struct wsx_inflate *inflate) {
+    size_t begin = inflate->history_begin;
+    if (begin > 0) {
+        uint8_t *straight = g_malloc(WSX_WINDOW_MAX);
+        memcpy(straight, inflate->history + begin, WSX_WINDOW_MAX - begin);
+        memcpy(straight + WSX_WINDOW_MAX - begin, inflate->history, begin);
+        g_free(inflate->history);
+        inflate->history = straight;
+        inflate->history_begin = 0;
+    }
+    return inflate->history_length > 0 ? inflate->history : NULL;
 }
 
+static void history_reserve(struct wsx_inflate *inflate, size_t needed) {
+    size_t size = MAX(inflate->history_size, HISTORY_MIN);
+    while (size < needed)
+        size *= 2;
+    if (size > inflate->history_size) {
+        inflate->history = g_realloc(inflate->history, size);
+        inflate->history_size = size;
+    }
+}
+
+/* A ring once it is full: what is new takes the place of what is oldest. */
 static void history_append(struct wsx_inflate *inflate, const uint8_t *bytes, size_t length) {
     if (length == 0)
         return;
     if (length >= WSX_WINDOW_MAX) {
         bytes += length - WSX_WINDOW_MAX;
         length = WSX_WINDOW_MAX;
-        inflate->history_length = 0;
+        inflate->history_length = inflate->history_begin = 0;
     }
-    if (inflate->history_length + length > HISTORY_MAX) {
-        size_t keep = WSX_WINDOW_MAX - length;
-        memmove(inflate->history, inflate->history + (inflate->history_length - keep), keep);
-        inflate->history_length = keep;
-    }
-    size_t needed = inflate->history_length + length;
-    if (needed > inflate->history_size) {
-        size_t size = MAX(inflate->history_size * 2, HISTORY_MIN);
-        while (size < needed)
-            size *= 2;
-        inflate->history_size = MIN(size, HISTORY_MAX);
-        inflate->history = g_realloc(inflate->history, inflate->history_size);
-    }
-    memcpy(inflate->history + inflate->history_length, bytes, length);
-    inflate->history_length = needed;
+    size_t all = inflate->history_length + length;
+    history_reserve(inflate, MIN(all, WSX_WINDOW_MAX));
+    size_t end = (inflate->history_begin + inflate->history_length) % WSX_WINDOW_MAX;
+    size_t first = MIN(length, WSX_WINDOW_MAX - end);
+    memcpy(inflate->history + end, bytes, first);
+    memcpy(inflate->history, bytes + first, length - first);
+    inflate->history_length = MIN(all, WSX_WINDOW_MAX);
+    inflate->history_begin =
+        (inflate->history_begin + all - inflate->history_length) % WSX_WINDOW_MAX;
 }
 
 static void forget_history(struct wsx_inflate *inflate) {
     g_free(inflate->history);
     inflate->history = NULL;
-    inflate->history_length = inflate->history_size = 0;
+    inflate->history_length = inflate->history_size = inflate->history_begin = 0;
     inflate->generation = 0;
 }
 
@@ -460,7 +468,7 @@ static void keep_context(struct wsx_inflate *inflate, struct engine *engine, boo
     uInt length = 0;
     inflateGetDictionary(&engine->stream, window, &length);
     if (from_history)
-        inflate->history_length = 0;
+        inflate->history_length = inflate->history_begin = 0;
     history_append(inflate, window, length);
     g_free(window);
 }
@@ -497,8 +505,8 @@ static bool explain_violation(struct wsx_inflate *inflate, struct engine *engine
                               const uint8_t *payload, size_t length,
                               const struct wsx_inflate_limits *limits,
                               enum wsx_inflate_result *result, struct wsx_inflate_output *output) {
-    size_t window_length;
-    const uint8_t *window = history_end(inflate, &window_length);
+    size_t window_length = inflate->history_length;
+    const uint8_t *window = history_of(inflate);
     struct wsx_inflate_output second;
     enum wsx_inflate_result second_result =
         run_from_window(engine, window, window_length, payload, length, limits, true, &second);
@@ -524,14 +532,14 @@ wsx_inflate_message(struct wsx_inflate *inflate, const uint8_t *payload, size_t 
     if (!inflate->context_known)
         return refuse(output, "the context is not known");
 
-    size_t window_length;
-    const uint8_t *window = wsx_inflate_window(inflate, &window_length);
     struct engine *engine = engine_find(inflate);
     bool continues = inflate->generation != 0 && engine->generation == inflate->generation;
     bool continuable = false;
     bool from_history = inflate->takeover;
+    size_t window_length = from_history ? inflate->history_length : 0;
     inflate->generation = 0;
-    if (!continues && !engine_load(engine, window, window_length)) {
+    if (!continues &&
+        !engine_load(engine, from_history ? history_of(inflate) : NULL, window_length)) {
         wsx_inflate_lose_context(inflate);
         return refuse(output, "out of memory");
     }
@@ -547,7 +555,7 @@ wsx_inflate_message(struct wsx_inflate *inflate, const uint8_t *payload, size_t 
     }
     judge_distances(inflate, payload, length, window_length, result, output);
     if (!inflate->earlier && output->length > WSX_WINDOW_MAX && window_length > 0) {
-        inflate->earlier = g_memdup2(window, window_length);
+        inflate->earlier = g_memdup2(history_of(inflate), window_length);
         inflate->earlier_length = window_length;
     }
     keep_context(inflate, engine, from_history, result, output);
@@ -556,8 +564,8 @@ wsx_inflate_message(struct wsx_inflate *inflate, const uint8_t *payload, size_t 
     return result;
 }
 
-enum wsx_inflate_result wsx_inflate_partial(const struct wsx_inflate *inflate,
-                                            const uint8_t *payload, size_t length,
+enum wsx_inflate_result wsx_inflate_partial(struct wsx_inflate *inflate, const uint8_t *payload,
+                                            size_t length,
                                             const struct wsx_inflate_limits *limits,
                                             struct wsx_inflate_output *output) {
     if (!inflate->context_known)
@@ -574,9 +582,10 @@ bool wsx_inflate_is_too_far(const struct wsx_inflate_output *output) {
     return output->reason && strcmp(output->reason, too_far_back) == 0;
 }
 
-const uint8_t *wsx_inflate_window(const struct wsx_inflate *inflate, size_t *length) {
-    *length = 0;
-    return inflate->takeover && inflate->context_known ? history_end(inflate, length) : NULL;
+const uint8_t *wsx_inflate_window(struct wsx_inflate *inflate, size_t *length) {
+    bool known = inflate->takeover && inflate->context_known;
+    *length = known ? inflate->history_length : 0;
+    return known ? history_of(inflate) : NULL;
 }
 
 const uint8_t *wsx_inflate_earlier(const struct wsx_inflate *inflate, size_t *length) {

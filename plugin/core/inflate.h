@@ -40,7 +40,8 @@ struct wsx_inflate {
     bool context_known;    /* false: earlier output is missing, see wsx_inflate_lose_context */
     uint8_t *history;      /* last bytes of output, as far as known; allocated on demand. Kept
                               without takeover too, to explain a violation */
-    size_t history_length; /* valid bytes in history, at most WSX_WINDOW_MAX plus slack */
+    size_t history_length; /* valid bytes in history, at most WSX_WINDOW_MAX */
+    size_t history_begin;  /* where the oldest of them lies: 0 unless there are WSX_WINDOW_MAX */
     size_t history_size;   /* allocated */
     uint8_t *earlier;      /* see wsx_inflate_earlier; NULL unless the last message needed it */
     size_t earlier_length; /* its bytes */
@@ -98,8 +99,8 @@ enum wsx_inflate_result wsx_inflate_message(struct wsx_inflate *inflate, const u
  * without a fault, even though no block ended. Does not look for a violation of no context
  * takeover: that is FAILED here.
  */
-enum wsx_inflate_result wsx_inflate_partial(const struct wsx_inflate *inflate,
-                                            const uint8_t *payload, size_t length,
+enum wsx_inflate_result wsx_inflate_partial(struct wsx_inflate *inflate, const uint8_t *payload,
+                                            size_t length,
                                             const struct wsx_inflate_limits *limits,
                                             struct wsx_inflate_output *output);
 
@@ -108,7 +109,7 @@ enum wsx_inflate_result wsx_inflate_partial(const struct wsx_inflate *inflate,
  * that changes the context. For saving it; wsx_inflate_again with this window gives the same output
  * as wsx_inflate_message gave. Empty without takeover, see wsx_inflate_earlier.
  */
-const uint8_t *wsx_inflate_window(const struct wsx_inflate *inflate, size_t *length);
+const uint8_t *wsx_inflate_window(struct wsx_inflate *inflate, size_t *length);
 
 /*
  * The window that the last message was inflated from, for wsx_inflate_again: kept when its output

@@ -238,6 +238,42 @@ static void test_again_window(void) {
     g_free(window);
 }
 
+/* The window is the end of all text, whether it was asked for in between or not, and from whichever
+ * of both a message goes on. */
+static void test_window(void) {
+    GRand *random = g_rand_new_with_seed(32768);
+    GByteArray *text = random_text(random, 400000);
+    struct wsx_inflate inflate;
+    z_stream stream;
+    wsx_inflate_init(&inflate, 15, true);
+    deflater_init(&stream, 6, 15, Z_DEFAULT_STRATEGY);
+    size_t done = 0;
+    for (int round = 0; done < text->len; round++) {
+        guint most = round % 19 == 18 ? 80000 : round % 5 == 4 ? 9000 : 700;
+        size_t wanted = (size_t)g_rand_int_range(random, 0, (gint32)most);
+        guint length = (guint)MIN(wanted, text->len - done);
+        GByteArray *payload = deflater_message(&stream, text->data + done, length);
+        struct wsx_inflate_output output;
+        if (round % 7 == 0)
+            wsx_inflate_release();
+        g_assert_cmpint(wsx_inflate_message(&inflate, payload->data, payload->len, &unlimited, &output),
+                        ==, WSX_INFLATE_OK);
+        same_bytes(output.bytes, output.length, text->data + done, length);
+        free(output.bytes);
+        g_byte_array_free(payload, TRUE);
+        done += length;
+        if (round % 3 == 0) {
+            size_t known = MIN(done, WSX_WINDOW_MAX), window_length;
+            const uint8_t *window = wsx_inflate_window(&inflate, &window_length);
+            same_bytes(window, window_length, text->data + done - known, known);
+        }
+    }
+    wsx_inflate_clear(&inflate);
+    deflateEnd(&stream);
+    g_byte_array_free(text, TRUE);
+    g_rand_free(random);
+}
+
 /* Every level, strategy and window, cut at every place for wsx_inflate_partial and _message. */
 static void test_compressors(void) {
     static const int strategies[] = {Z_DEFAULT_STRATEGY, Z_FIXED, Z_HUFFMAN_ONLY, Z_RLE};
@@ -299,7 +335,7 @@ static void test_directions(void) {
         if (round % 97 == 0)
             wsx_inflate_release();
         expect(&inflate[i], payload->data, payload->len, text->data + at, length);
-        g_assert_cmpuint(inflate[i].history_size, <=, 49152);
+        g_assert_cmpuint(inflate[i].history_size, <=, WSX_WINDOW_MAX);
         g_byte_array_free(payload, TRUE);
     }
     for (int i = 0; i < DIRECTIONS; i++) {
@@ -575,6 +611,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/inflate/failures", test_failures);
     g_test_add_func("/inflate/tail-is-data", test_tail_is_data);
     g_test_add_func("/inflate/again-window", test_again_window);
+    g_test_add_func("/inflate/window", test_window);
     g_test_add_func("/inflate/compressors", test_compressors);
     g_test_add_func("/inflate/directions", test_directions);
     g_test_add_func("/inflate/window-exceeded", test_window_exceeded);
