@@ -1,7 +1,7 @@
 /*
- * apps.c - the list of application protocols, and what their dissectors share: requests matched with
- * answers, state of a connection, the common fields. See apps.h. The store of this folder: units are
- * made in the first pass and found again by connection, direction, message and order.
+ * apps.c - the list of application protocols, and what their dissectors share: requests matched
+ * with answers, state of a connection, the common fields. See apps.h. The store of this folder:
+ * units are made in the first pass and found again by connection, direction, message and order.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,14 +15,11 @@
 #include <epan/show_exception.h>
 
 const struct wsx_app_protocol *const wsx_apps[] = {
-    &wsx_stomp_app,
-    &wsx_engineio_app,
-    &wsx_socketio_app,
-    &wsx_signalr_app,
-    &wsx_sockjs_app,
-    &wsx_ocpp_app,       &wsx_wamp_app,    &wsx_graphql_app,     &wsx_jsonrpc_app, &wsx_jupyter_app,
-    &wsx_kubernetes_app, &wsx_phoenix_app, &wsx_actioncable_app, &wsx_devtools_app,
-    NULL,
+    &wsx_stomp_app,       &wsx_engineio_app,   &wsx_socketio_app,
+    &wsx_signalr_app,     &wsx_sockjs_app,     &wsx_ocpp_app,
+    &wsx_wamp_app,        &wsx_graphql_app,    &wsx_jsonrpc_app,
+    &wsx_jupyter_app,     &wsx_kubernetes_app, &wsx_phoenix_app,
+    &wsx_actioncable_app, &wsx_devtools_app,   NULL,
 };
 
 /* Texts of units shown in the Info column for one message. */
@@ -39,7 +36,7 @@ struct store {
     wmem_map_t *states;  /* protocol to its state */
     wmem_map_t *open;    /* protocol, requester, space and id as one text, to struct pending * */
     wmem_map_t *kept[2]; /* message number to wmem_array_t of struct wsx_app_unit * */
-    uint32_t requests;        /* opened so far */
+    uint32_t requests;   /* opened so far */
     wmem_array_t *unanswered; /* struct wsx_app_unit *, in order; set at the connection's end */
 };
 
@@ -52,10 +49,10 @@ static expert_field ei_app_repeated = EI_INIT, ei_app_ambiguous = EI_INIT,
                     ei_app_unmatched = EI_INIT, ei_app_unanswered = EI_INIT,
                     ei_app_not_drawn = EI_INIT;
 static dissector_handle_t json, msgpack, cbor, xml, xmpp;
-/* What JSON can be seen by, beside a visible tree: its own fields, those of what its dissector calls, or
- * raises, for what is no JSON, ours for what is too large, and lists of protocols. */
-static const char *const json_seen_by[] = {"json", "data-text-lines", "wsx.app.json_large",
-                                           "_ws.malformed", "_ws.expert", "frame.protocols"};
+/* What JSON can be seen by, beside a visible tree: its own fields, those of what its dissector
+ * calls, or raises, for what is no JSON, ours for what is too large, and lists of protocols. */
+static const char *const json_seen_by[] = {"json",          "data-text-lines", "wsx.app.json_large",
+                                           "_ws.malformed", "_ws.expert",      "frame.protocols"};
 static int json_seen_by_ids[array_length(json_seen_by)];
 static int frame_tap;
 
@@ -311,8 +308,7 @@ static void add_packet(proto_tree *tree, int field, tvbuff_t *tvb, uint32_t pack
 }
 
 static void draw_unit(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
-                      const struct wsx_app *app, const struct wsx_app_unit *unit,
-                      unsigned shown) {
+                      const struct wsx_app *app, const struct wsx_app_unit *unit, unsigned shown) {
     add_text(tree, hf_app_type, tvb, unit->type, shown & WSX_APP_TYPE_SHOWN);
     add_text(tree, hf_app_name, tvb, unit->name, shown & WSX_APP_NAME_SHOWN);
     add_text(tree, hf_app_id, tvb, unit->id, shown & WSX_APP_ID_SHOWN);
@@ -408,8 +404,8 @@ void wsx_app_ended(const struct wsx_item *item, tvbuff_t *tvb, packet_info *pinf
     wmem_strbuf_t *text = wmem_strbuf_new(pinfo->pool, NULL);
     for (unsigned i = 0; i < MIN(count, UNANSWERED_NAMED); i++) {
         const struct wsx_app_unit *unit = *(struct wsx_app_unit **)wmem_array_index(units, i);
-        wmem_strbuf_append_printf(text, "%s%s %s in packet %u", i ? ", " : "",
-                                  unit->protocol->name, unit_info(pinfo, unit), unit->packet);
+        wmem_strbuf_append_printf(text, "%s%s %s in packet %u", i ? ", " : "", unit->protocol->name,
+                                  unit_info(pinfo, unit), unit->packet);
     }
     if (count > UNANSWERED_NAMED)
         wmem_strbuf_append_printf(text, " and %u more", count - UNANSWERED_NAMED);
@@ -623,15 +619,15 @@ static void register_common(void) {
         {&ei_app_not_drawn,
          {"wsx.app.not_drawn", PI_UNDECODED, PI_NOTE, "Too many values to be drawn", EXPFILL}},
     };
-    proto_app = proto_register_protocol("WebSocket application data", "WebSocket application",
-                                        "wsx.app");
+    proto_app =
+        proto_register_protocol("WebSocket application data", "WebSocket application", "wsx.app");
     proto_register_field_array(proto_app, fields, array_length(fields));
     expert_register_field_array(expert_register_protocol(proto_app), items, array_length(items));
 }
 
 void wsx_apps_register(void) {
-    stores = wmem_map_new_autoreset(wmem_epan_scope(), wmem_file_scope(), g_direct_hash,
-                                    g_direct_equal);
+    stores =
+        wmem_map_new_autoreset(wmem_epan_scope(), wmem_file_scope(), g_direct_hash, g_direct_equal);
     register_common();
     for (unsigned i = 0; wsx_apps[i]; i++)
         wsx_apps[i]->register_protocol();

@@ -1,15 +1,16 @@
 /*
- * apps.h - what a dissector of an application protocol over WebSocket is given, where it keeps state,
- * and how it says what it read. One file a protocol in this folder, each with one struct
- * wsx_app_protocol, listed in apps.c. epan/payload.c chooses the protocol of a message and calls it.
+ * apps.h - what a dissector of an application protocol over WebSocket is given, where it keeps
+ * state, and how it says what it read. One file a protocol in this folder, each with one struct
+ * wsx_app_protocol, listed in apps.c. epan/payload.c chooses the protocol of a message and calls
+ * it.
  *
  * An application dissector is a Wireshark dissector: own protocol, fields and expert items. Its
  * `data` is a struct wsx_app. It is called for every message in every pass, with a tree or without
- * one, and says with wsx_app_report, in every pass alike and in the same order, what each unit is (a
- * unit: an event, a call, a frame of its protocol). It writes state in the first pass only. It
- * returns the bytes it took, 0 when the message is not its protocol's. What is malformed is an expert
- * item of its own protocol; a message that it can't read at all still belongs to it once it was
- * chosen.
+ * one, and says with wsx_app_report, in every pass alike and in the same order, what each unit is
+ * (a unit: an event, a call, a frame of its protocol). It writes state in the first pass only. It
+ * returns the bytes it took, 0 when the message is not its protocol's. What is malformed is an
+ * expert item of its own protocol; a message that it can't read at all still belongs to it once it
+ * was chosen.
  *
  * Read next: stomp.c, the shortest example with requests and answers.
  *
@@ -48,7 +49,8 @@ struct wsx_app {
 struct wsx_app_protocol {
     const char *name;      /* "STOMP": Protocol column, JSON Lines */
     const char *dissector; /* the name given to register_dissector: "wsx_stomp" */
-    /* Subprotocol tokens in lower case, NULL at the end; a last '*' stands for anything. May be NULL.
+    /* Subprotocol tokens in lower case, NULL at the end; a last '*' stands for anything. May be
+     * NULL.
      */
     const char *const *tokens;
     /* For connections whose subprotocol says nothing (none, or one that nobody takes): is this
@@ -80,8 +82,8 @@ enum wsx_app_role {
     WSX_APP_FOLLOWUP, /* more from the requesting side that belongs to its open request */
 };
 
-/* What of the common fields a dissector's own fields in the unit's tree show, too. The common ones are
- * then hidden: there for filters, so that a person reads each fact once. */
+/* What of the common fields a dissector's own fields in the unit's tree show, too. The common ones
+ * are then hidden: there for filters, so that a person reads each fact once. */
 enum wsx_app_shown {
     WSX_APP_TYPE_SHOWN = 1,
     WSX_APP_NAME_SHOWN = 2,
@@ -91,7 +93,8 @@ enum wsx_app_shown {
 /* What a dissector says of one unit. Texts are copied. Zeroed members are absent. */
 struct wsx_app_event {
     enum wsx_app_role role;
-    const char *type;  /* "event", "ack", "call", "error", ...: lower case, the protocol's own word */
+    const char
+        *type; /* "event", "ack", "call", "error", ...: lower case, the protocol's own word */
     const char *name;  /* of the event, action, method or operation; of an answer: NULL, the name of
                           its request is taken */
     const char *id;    /* as text; what request and answer share */
@@ -127,9 +130,9 @@ struct wsx_app_unit {
 };
 
 /*
- * Says what a unit is. Draws into `tree` (the unit's own subtree; NULL for none) the fields that all
- * applications share: wsx.app.type, .name, .id, .answered_in, .answers, .time; adds the Info text;
- * feeds the taps. Returns what is known of the unit, never NULL; use it during the call only.
+ * Says what a unit is. Draws into `tree` (the unit's own subtree; NULL for none) the fields that
+ * all applications share: wsx.app.type, .name, .id, .answered_in, .answers, .time; adds the Info
+ * text; feeds the taps. Returns what is known of the unit, never NULL; use it during the call only.
  */
 const struct wsx_app_unit *wsx_app_report(struct wsx_app *app, packet_info *pinfo, tvbuff_t *tvb,
                                           proto_tree *tree, const struct wsx_app_event *event);
@@ -159,8 +162,8 @@ wmem_allocator_t *wsx_app_scope(void);
 
 /* ---- help with drawing ---- */
 
-/* Hands a part of the message to Wireshark's JSON dissector; only where there is a tree in which someone
- * can see it. */
+/* Hands a part of the message to Wireshark's JSON dissector; only where there is a tree in which
+ * someone can see it. */
 void wsx_app_json(tvbuff_t *tvb, int offset, int length, packet_info *pinfo, proto_tree *tree);
 /* The same for a dissector by name ("msgpack", "cbor", "xml", ...); false when this Wireshark has
  * none or it took nothing. Exceptions are shown and do not come back. */

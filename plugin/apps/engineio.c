@@ -131,8 +131,7 @@ static void dissect_text(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo,
 }
 
 static bool has_type_byte(const struct wsx_app *app, const uint8_t *bytes) {
-    const struct wsx_eio_state *state =
-        wsx_app_state(wsx_writable(app), sizeof *state);
+    const struct wsx_eio_state *state = wsx_app_state(wsx_writable(app), sizeof *state);
     return bytes[0] == TYPE_MESSAGE && state->version && state->version < 4;
 }
 

@@ -82,9 +82,7 @@ static const char *read_message(const struct wsx_value *document, struct message
     return NULL;
 }
 
-static bool is_name(char c) {
-    return g_ascii_isalnum(c) || c == '_';
-}
+static bool is_name(char c) { return g_ascii_isalnum(c) || c == '_'; }
 
 static const char *skip_ignored(const char *at) {
     for (; *at; at++) {
@@ -183,8 +181,8 @@ static const char *info_of(const struct wsx_json *json, const struct message *me
                            const char *kind, const char *name) {
     const char *error = error_text(json, message);
     return wmem_strdup_printf(json->pinfo->pool, "%s%s%s%s%s%s%s", message->type->name,
-                              kind ? " " : "", kind ? kind : "", name ? " " : "",
-                              name ? name : "", error ? ": " : "", error ? error : "");
+                              kind ? " " : "", kind ? kind : "", name ? " " : "", name ? name : "",
+                              error ? ": " : "", error ? error : "");
 }
 
 static void report(struct wsx_json *json, const struct message *message, const char *kind,
@@ -200,8 +198,8 @@ static void report(struct wsx_json *json, const struct message *message, const c
         event.oldest = true;
     }
     bool by_client = json->app->direction == WSX_CLIENT_TO_SERVER;
-    bool cancels = by_client && !type->space && type->role == WSX_APP_ANSWER &&
-                   type->payload == PAYLOAD_ANY;
+    bool cancels =
+        by_client && !type->space && type->role == WSX_APP_ANSWER && type->payload == PAYLOAD_ANY;
     if (cancels)
         event.role = WSX_APP_FOLLOWUP;
     if (event.role == WSX_APP_ANSWER || event.role == WSX_APP_PARTIAL) {
@@ -258,7 +256,9 @@ static bool sniff(const struct wsx_session *session _U_, const uint8_t *bytes, s
 }
 
 #define STRING(field, title, name, help)                                                           \
-    {&(field), {title, name, FT_STRING, BASE_NONE, NULL, 0, help, HFILL}}
+    {                                                                                              \
+        &(field), { title, name, FT_STRING, BASE_NONE, NULL, 0, help, HFILL }                      \
+    }
 
 static void register_protocol(void) {
     static hf_register_info fields[] = {

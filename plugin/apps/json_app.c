@@ -54,8 +54,8 @@ bool wsx_json_open(struct wsx_json *json, const struct wsx_json_protocol *protoc
     if (wsx_value_read(notation, json->bytes, json->length, &json->document, &bad))
         return true;
     if (bad >= json->length)
-        wsx_json_malformed(json, "It is no %s: it ends too early, after %zu bytes",
-                           names[notation], json->length);
+        wsx_json_malformed(json, "It is no %s: it ends too early, after %zu bytes", names[notation],
+                           json->length);
     else
         wsx_json_malformed(json, "It is no %s: byte %zu (0x%02x) can't stand there",
                            names[notation], bad + 1, json->bytes[bad]);
@@ -70,8 +70,8 @@ void wsx_json_draw(const struct wsx_json *json, const struct wsx_value *value) {
     if (value->notation == WSX_JSON)
         wsx_app_json(json->tvb, offset, length, json->pinfo, json->top);
     else
-        wsx_app_call(value->notation == WSX_MSGPACK ? "msgpack" : "cbor", json->tvb, offset,
-                     length, json->pinfo, json->top);
+        wsx_app_call(value->notation == WSX_MSGPACK ? "msgpack" : "cbor", json->tvb, offset, length,
+                     json->pinfo, json->top);
 }
 
 void wsx_json_malformed(const struct wsx_json *json, const char *format, ...) {

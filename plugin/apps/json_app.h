@@ -62,11 +62,9 @@ void wsx_json_add_text(const struct wsx_json *json, proto_tree *tree, int field,
 void wsx_json_add_number(const struct wsx_json *json, proto_tree *tree, int field,
                          const struct wsx_value *value);
 /* What is known of the message beside its own bytes; nothing for NULL or without a tree. */
-void wsx_json_add_known(const struct wsx_json *json, proto_tree *tree, int field,
-                        const char *text);
+void wsx_json_add_known(const struct wsx_json *json, proto_tree *tree, int field, const char *text);
 /* A generated link to another packet; nothing for 0. */
-void wsx_json_add_packet(const struct wsx_json *json, proto_tree *tree, int field,
-                         uint32_t packet);
+void wsx_json_add_packet(const struct wsx_json *json, proto_tree *tree, int field, uint32_t packet);
 
 /* A short text of a value, in packet scope; NULL for an ABSENT one. */
 const char *wsx_json_text(const struct wsx_json *json, const struct wsx_value *value);

@@ -94,10 +94,9 @@ static bool msgpack_head(const uint8_t *bytes, size_t left, struct head *head) {
 /* ---- CBOR ---- */
 
 static bool cbor_simple(uint8_t low, struct head *head) {
-    head->type = low == 20 || low == 21 ? WSX_BOOLEAN
-                 : low < 25 || low == 28 || low == 29 || low == 30 || low == 31
-                     ? WSX_NULL
-                     : WSX_NUMBER;
+    head->type = low == 20 || low == 21                                         ? WSX_BOOLEAN
+                 : low < 25 || low == 28 || low == 29 || low == 30 || low == 31 ? WSX_NULL
+                                                                                : WSX_NUMBER;
     head->real = low >= 25 && low <= 27;
     return low < 28;
 }

@@ -7,11 +7,13 @@
 
 #include <string.h>
 
-static int hf_dialect = -1, hf_type = -1, hf_id = -1, hf_name = -1, hf_topic = -1,
-           hf_payload = -1, hf_status = -1, hf_error = -1, hf_parent_in = -1;
+static int hf_dialect = -1, hf_type = -1, hf_id = -1, hf_name = -1, hf_topic = -1, hf_payload = -1,
+           hf_status = -1, hf_error = -1, hf_parent_in = -1;
 
 #define STRING(field, title, name, help)                                                           \
-    {&(field), {title, name, FT_STRING, BASE_NONE, NULL, 0, help, HFILL}}
+    {                                                                                              \
+        &(field), { title, name, FT_STRING, BASE_NONE, NULL, 0, help, HFILL }                      \
+    }
 
 static hf_register_info fields[] = {
     STRING(hf_dialect, "Protocol", "jsonids.protocol", "Phoenix, ActionCable, DevTools or Jupyter"),
@@ -70,7 +72,8 @@ static void draw(const struct wsx_json *json, const struct wsx_ids_unit *unit, c
     wsx_json_add_packet(json, tree, hf_parent_in, unit->parent);
 }
 
-/* Whether what it is matched by stands among its own fields: not when it is another message's id. */
+/* Whether what it is matched by stands among its own fields: not when it is another message's id.
+ */
 static bool is_drawn(const struct wsx_json *json, const struct wsx_ids_unit *unit) {
     const char *topic = wsx_value_text(json->pinfo->pool, &unit->topic, WSX_JSON_ID_MAX);
     return !unit->match || (topic && strcmp(unit->match, topic) == 0);
@@ -83,8 +86,8 @@ void wsx_ids_report(struct wsx_json *json, const struct wsx_ids_unit *unit, cons
         wsx_json_malformed(json, "%s", problem);
     event.type = unit->type ? unit->type : "malformed";
     event.space = unit->space;
-    event.id = unit->match ? unit->match
-                           : wsx_value_text(json->pinfo->pool, &unit->id, WSX_JSON_ID_MAX);
+    event.id =
+        unit->match ? unit->match : wsx_value_text(json->pinfo->pool, &unit->id, WSX_JSON_ID_MAX);
     if (!event.id)
         event.role = WSX_APP_ALONE;
     if (event.role == WSX_APP_ANSWER || event.role == WSX_APP_PARTIAL) {

@@ -18,8 +18,8 @@ struct wsx_ids_unit {
     const char *space; /* ids are unique within */
     const char *match; /* the id to match by, where it is not `id` as it stands */
     struct wsx_value id, topic, payload, status, error;
-    uint32_t parent;    /* packet of the request, where it is closed already */
-    const void *kept;   /* as in struct wsx_app_event */
+    uint32_t parent;  /* packet of the request, where it is closed already */
+    const void *kept; /* as in struct wsx_app_event */
     const char *parent_name;
 };
 

@@ -30,9 +30,8 @@ struct state {
 
 /* "execute_request" -> "execute" */
 static const char *stem(wmem_allocator_t *pool, const char *type, const char *suffix) {
-    return g_str_has_suffix(type, suffix)
-               ? wmem_strndup(pool, type, strlen(type) - strlen(suffix))
-               : NULL;
+    return g_str_has_suffix(type, suffix) ? wmem_strndup(pool, type, strlen(type) - strlen(suffix))
+                                          : NULL;
 }
 
 /* The request that a message came from. */
@@ -178,8 +177,8 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
 }
 
 /* By the path, else by a header with msg_id and msg_type. */
-static bool sniff(const struct wsx_session *session, const uint8_t *bytes, size_t length,
-                  bool text, enum wsx_direction direction _U_) {
+static bool sniff(const struct wsx_session *session, const uint8_t *bytes, size_t length, bool text,
+                  enum wsx_direction direction _U_) {
     struct wsx_value document;
     size_t bad;
     const char *uri = session->uri;
@@ -194,9 +193,7 @@ static bool sniff(const struct wsx_session *session, const uint8_t *bytes, size_
     return id.type == WSX_STRING && type.type == WSX_STRING;
 }
 
-static void register_protocol(void) {
-    wsx_ids_register("wsx_jupyter", dissect);
-}
+static void register_protocol(void) { wsx_ids_register("wsx_jupyter", dissect); }
 
 static const char *const tokens[] = {"v1.kernel.websocket.jupyter.org", NULL};
 

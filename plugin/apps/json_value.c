@@ -18,8 +18,8 @@ struct text {
 };
 
 static size_t skip_blanks(const uint8_t *bytes, size_t length, size_t at) {
-    while (at < length && (bytes[at] == ' ' || bytes[at] == '\t' || bytes[at] == '\n' ||
-                           bytes[at] == '\r'))
+    while (at < length &&
+           (bytes[at] == ' ' || bytes[at] == '\t' || bytes[at] == '\n' || bytes[at] == '\r'))
         at++;
     return at;
 }
@@ -406,7 +406,6 @@ const char *wsx_value_text(wmem_allocator_t *pool, const struct wsx_value *value
     if (cut)
         for (length = max; length && ((uint8_t)bytes[length] & 0xc0) == 0x80;)
             length--;
-    const char *valid =
-        (const char *)get_utf_8_string(pool, (const uint8_t *)bytes, (int)length);
+    const char *valid = (const char *)get_utf_8_string(pool, (const uint8_t *)bytes, (int)length);
     return cut ? wmem_strdup_printf(pool, "%s\xe2\x80\xa6", valid) : valid;
 }

@@ -62,9 +62,8 @@ static const struct {
     const char *event, *type;
     bool names_topic; /* the name shown is the topic */
 } phoenix_events[] = {
-    {"phx_join", "join", true},           {"phx_leave", "leave", true},
-    {"phx_close", "close", true},         {"phx_error", "crash", true},
-    {"heartbeat", "heartbeat", false},
+    {"phx_join", "join", true},   {"phx_leave", "leave", true},      {"phx_close", "close", true},
+    {"phx_error", "crash", true}, {"heartbeat", "heartbeat", false},
 };
 
 static void phoenix_unit(const struct wsx_json *json, const struct wsx_value *parts,
@@ -326,15 +325,9 @@ static bool sniff_devtools(const struct wsx_session *session, const uint8_t *byt
 
 /* ---- registration ---- */
 
-static void register_phoenix(void) {
-    wsx_ids_register("wsx_phoenix", dissect_phoenix);
-}
-static void register_cable(void) {
-    wsx_ids_register("wsx_actioncable", dissect_cable);
-}
-static void register_devtools(void) {
-    wsx_ids_register("wsx_devtools", dissect_devtools);
-}
+static void register_phoenix(void) { wsx_ids_register("wsx_phoenix", dissect_phoenix); }
+static void register_cable(void) { wsx_ids_register("wsx_actioncable", dissect_cable); }
+static void register_devtools(void) { wsx_ids_register("wsx_devtools", dissect_devtools); }
 
 static const char *const cable_tokens[] = {"actioncable-v1-json", "actioncable-v1-ext-json",
                                            "actioncable-v1-msgpack", "actioncable-v1-ext-msgpack",

@@ -68,8 +68,8 @@ static enum kind read_unit(const struct wsx_value *unit, struct wsx_value *membe
     if (result == error) {
         if (result && members[MEMBER_ERROR].type == WSX_NULL)
             return KIND_RESULT; /* the form of JSON-RPC 1.0 */
-        *problem = result ? "It has a result and an error"
-                          : "It has no method, no result and no error";
+        *problem =
+            result ? "It has a result and an error" : "It has no method, no result and no error";
         return result ? KIND_ERROR : KIND_BAD;
     }
     if (id == WSX_ABSENT)
@@ -99,8 +99,7 @@ static void keep_subscription(struct wsx_json *json, const struct wsx_value *id)
     subscription->packet = json->app->packet;
     bool server = json->app->direction == WSX_SERVER_TO_CLIENT;
     wmem_map_insert(wsx_json_map(&state->subscriptions),
-                    wmem_strdup(wsx_app_scope(), subscription_key(json, server, id)),
-                    subscription);
+                    wmem_strdup(wsx_app_scope(), subscription_key(json, server, id)), subscription);
 }
 
 /* First pass: a result that confirms a subscription. */
@@ -256,8 +255,7 @@ static void batch(struct wsx_json *json) {
     if (json->tree && count > UNITS_DRAWN)
         proto_item_append_text(json->item, " (%u more units, not drawn)", count - UNITS_DRAWN);
     if (json->tree)
-        proto_item_set_generated(
-            proto_tree_add_uint(json->tree, hf_batch, json->tvb, 0, 0, count));
+        proto_item_set_generated(proto_tree_add_uint(json->tree, hf_batch, json->tvb, 0, 0, count));
     if (count)
         return;
     wsx_json_malformed(json, "An empty batch");
@@ -292,7 +290,9 @@ static bool sniff(const struct wsx_session *session _U_, const uint8_t *bytes, s
 }
 
 #define STRING(field, title, name, help)                                                           \
-    {&(field), {title, name, FT_STRING, BASE_NONE, NULL, 0, help, HFILL}}
+    {                                                                                              \
+        &(field), { title, name, FT_STRING, BASE_NONE, NULL, 0, help, HFILL }                      \
+    }
 
 static void register_protocol(void) {
     static hf_register_info fields[] = {
@@ -331,7 +331,7 @@ static struct wsx_json_protocol protocol = {
     .dissect = dissect,
 };
 
-static const char *const tokens[] = {"jsonrpc",  "json-rpc",     "jsonrpc2",     "jsonrpc2.0",
+static const char *const tokens[] = {"jsonrpc",     "json-rpc",     "jsonrpc2",    "jsonrpc2.0",
                                      "jsonrpc-2.0", "json-rpc-2.0", "jsonrpc.2.0", NULL};
 
 const struct wsx_app_protocol wsx_jsonrpc_app = {

@@ -24,8 +24,12 @@ static int hf_channel = -1, hf_data = -1, hf_text = -1, hf_width = -1, hf_height
 enum { CHANNEL_STDIN, CHANNEL_STDOUT, CHANNEL_STDERR, CHANNEL_ERROR, CHANNEL_RESIZE };
 #define CHANNEL_CLOSE 255
 static const value_string channel_names[] = {
-    {CHANNEL_STDIN, "stdin"}, {CHANNEL_STDOUT, "stdout"}, {CHANNEL_STDERR, "stderr"},
-    {CHANNEL_ERROR, "error"}, {CHANNEL_RESIZE, "resize"}, {CHANNEL_CLOSE, "close"},
+    {CHANNEL_STDIN, "stdin"},
+    {CHANNEL_STDOUT, "stdout"},
+    {CHANNEL_STDERR, "stderr"},
+    {CHANNEL_ERROR, "error"},
+    {CHANNEL_RESIZE, "resize"},
+    {CHANNEL_CLOSE, "close"},
     {0, NULL},
 };
 /* A terminal's text for the Info column. */
@@ -64,8 +68,8 @@ static void add_bytes(const struct wsx_json *json, tvbuff_t *tvb, int length, bo
 static int json_start(const struct wsx_json *json, tvbuff_t *tvb, struct wsx_value *document) {
     int length = (int)tvb_captured_length(tvb);
     size_t bad;
-    if (length && wsx_value_read(WSX_JSON, tvb_get_ptr(tvb, 0, length), (size_t)length, document,
-                                 &bad) &&
+    if (length &&
+        wsx_value_read(WSX_JSON, tvb_get_ptr(tvb, 0, length), (size_t)length, document, &bad) &&
         document->type == WSX_OBJECT)
         return length;
     wsx_json_malformed(json, "The channel's bytes are no JSON object");
@@ -145,10 +149,9 @@ static const char *close_channel(struct wsx_json *json, tvbuff_t *tvb) {
 static const char *stream(struct wsx_json *json, tvbuff_t *tvb, unsigned channel) {
     int length = (int)tvb_captured_length(tvb);
     add_bytes(json, tvb, length, true);
-    const char *preview =
-        length ? wsx_preview(json->pinfo->pool, tvb_get_ptr(tvb, 0, length), (size_t)length,
-                             PREVIEW_BYTES)
-               : "";
+    const char *preview = length ? wsx_preview(json->pinfo->pool, tvb_get_ptr(tvb, 0, length),
+                                               (size_t)length, PREVIEW_BYTES)
+                                 : "";
     return wmem_strdup_printf(json->pinfo->pool, "%s %s",
                               val_to_str_const(channel, channel_names, "?"), preview);
 }
@@ -174,8 +177,8 @@ static const char *forwarded(struct wsx_json *json, tvbuff_t *tvb, unsigned chan
     int length = (int)tvb_captured_length(tvb);
     const char *what = channel & 1 ? "error" : "data";
     if (json->tree && port && port->number) {
-        proto_item *item = proto_tree_add_uint(json->tree, hf_port, tvb, 0,
-                                               port->told_here ? 2 : 0, port->number);
+        proto_item *item =
+            proto_tree_add_uint(json->tree, hf_port, tvb, 0, port->told_here ? 2 : 0, port->number);
         if (!port->told_here)
             proto_item_set_generated(item);
     }
@@ -192,8 +195,7 @@ static void one_message(struct wsx_json *json, tvbuff_t *tvb, unsigned channel) 
     struct wsx_app_event event = {.role = WSX_APP_ALONE};
     bool ports = forwards_ports(json->app->session) && channel != CHANNEL_CLOSE;
     if (json->tree) {
-        proto_item *item =
-            proto_tree_add_uint(json->tree, hf_channel, json->tvb, 0, 1, channel);
+        proto_item *item = proto_tree_add_uint(json->tree, hf_channel, json->tvb, 0, 1, channel);
         if (ports)
             proto_item_set_text(item, "Channel: %u", channel);
     }
@@ -217,10 +219,10 @@ static void one_message(struct wsx_json *json, tvbuff_t *tvb, unsigned channel) 
         wsx_json_malformed(json, "There is no channel %u", channel);
         event.info = wmem_strdup_printf(json->pinfo->pool, "channel %u", channel);
     }
-    event.shown = WSX_APP_NAME_SHOWN |
-                  (strcmp(event.type, val_to_str_const(channel, channel_names, "")) == 0
-                       ? WSX_APP_TYPE_SHOWN
-                       : 0u);
+    event.shown =
+        WSX_APP_NAME_SHOWN |
+        (strcmp(event.type, val_to_str_const(channel, channel_names, "")) == 0 ? WSX_APP_TYPE_SHOWN
+                                                                               : 0u);
     wsx_json_report(json, &event, NULL);
 }
 
@@ -286,8 +288,8 @@ static bool tells(const uint8_t *bytes, size_t length) {
 }
 
 /* Without a token: by the API's own paths, or by a message that tells. */
-static bool sniff(const struct wsx_session *session, const uint8_t *bytes, size_t length,
-                  bool text, enum wsx_direction direction _U_) {
+static bool sniff(const struct wsx_session *session, const uint8_t *bytes, size_t length, bool text,
+                  enum wsx_direction direction _U_) {
     const char *uri = session->uri;
     if (!text && tells(bytes, length))
         return true;
@@ -297,7 +299,9 @@ static bool sniff(const struct wsx_session *session, const uint8_t *bytes, size_
 }
 
 #define STRING(field, title, name, help)                                                           \
-    {&(field), {title, name, FT_STRING, BASE_NONE, NULL, 0, help, HFILL}}
+    {                                                                                              \
+        &(field), { title, name, FT_STRING, BASE_NONE, NULL, 0, help, HFILL }                      \
+    }
 
 static void register_protocol(void) {
     static hf_register_info fields[] = {

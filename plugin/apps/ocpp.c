@@ -63,8 +63,8 @@ static const struct type *read_type(const struct wsx_value *parts, unsigned coun
     unsigned needed = type->layout == LAYOUT_CALL ? 4 : type->layout == LAYOUT_RESULT ? 3 : 5;
     *problem = count != needed ? "It has too few or too many elements for its type" : NULL;
     if (count >= 3 && type->layout != LAYOUT_RESULT && parts[2].type != WSX_STRING)
-        *problem = type->layout == LAYOUT_CALL ? "The action is no string"
-                                               : "The error code is no string";
+        *problem =
+            type->layout == LAYOUT_CALL ? "The action is no string" : "The error code is no string";
     const struct wsx_value *body = &parts[needed - 1];
     if (!*problem && body->type != WSX_OBJECT)
         *problem = "The payload is no object";
@@ -129,8 +129,7 @@ static const char *info_of(const struct wsx_json *json, const struct type *type,
 
 static void report(struct wsx_json *json, const struct type *type, const struct wsx_value *parts) {
     const char *id = wsx_value_text(json->pinfo->pool, &parts[1], WSX_JSON_ID_MAX);
-    const char *third =
-        type->layout == LAYOUT_RESULT ? NULL : wsx_json_text(json, &parts[2]);
+    const char *third = type->layout == LAYOUT_RESULT ? NULL : wsx_json_text(json, &parts[2]);
     const char *action = type->layout == LAYOUT_CALL ? third : NULL;
     const char *error = type->layout == LAYOUT_ERROR ? third : NULL;
     const struct result *result = NULL;

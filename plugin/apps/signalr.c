@@ -55,9 +55,9 @@ static expert_field ei_bad = EI_INIT, ei_error = EI_INIT;
 /* ---- reading ---- */
 
 static bool read_json(const uint8_t *bytes, size_t length, struct record *record) {
-    static const char *const names[] = {"type",     "invocationId",   "target",  "arguments",
-                                        "error",    "result",         "item",    "protocol",
-                                        "version",  "sequenceId",     "allowReconnect"};
+    static const char *const names[] = {"type",    "invocationId", "target",        "arguments",
+                                        "error",   "result",       "item",          "protocol",
+                                        "version", "sequenceId",   "allowReconnect"};
     struct wsx_value document, values[array_length(names)];
     const uint8_t *end = memchr(bytes, RECORD_END, length);
     uint64_t type = HANDSHAKE;
@@ -143,8 +143,7 @@ static bool read_msgpack(const uint8_t *bytes, size_t length, struct record *rec
     record->at = prefix(bytes, length, &size);
     record->length = size;
     record->whole = record->at + size;
-    if (!record->at ||
-        !wsx_value_read(WSX_MSGPACK, bytes + record->at, size, &document, &bad) ||
+    if (!record->at || !wsx_value_read(WSX_MSGPACK, bytes + record->at, size, &document, &bad) ||
         document.type != WSX_ARRAY || !wsx_value_elements(&document, values, 6) ||
         !wsx_value_unsigned(&values[0], &type) || type == HANDSHAKE || type >= TYPES)
         return false;
@@ -174,8 +173,8 @@ static void add(proto_tree *tree, int field, tvbuff_t *tvb, packet_info *pinfo,
 
 static void draw(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, proto_tree *top,
                  const struct record *record) {
-    proto_item *type = proto_tree_add_uint(tree, hf_type, tvb, (int)record->at,
-                                           (int)record->length, record->type);
+    proto_item *type =
+        proto_tree_add_uint(tree, hf_type, tvb, (int)record->at, (int)record->length, record->type);
     if (record->type == HANDSHAKE)
         proto_item_set_generated(type);
     if (!record->json)
@@ -190,8 +189,7 @@ static void draw(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, proto_tree
     add(tree, hf_reconnect, tvb, pinfo, record, &record->reconnect);
     if (record->error.type == WSX_STRING) {
         add(tree, hf_error, tvb, pinfo, record, &record->error);
-        proto_tree_add_expert(tree, pinfo, &ei_error, tvb,
-                              (int)(record->at + record->error.begin),
+        proto_tree_add_expert(tree, pinfo, &ei_error, tvb, (int)(record->at + record->error.begin),
                               (int)(record->error.end - record->error.begin));
     }
     if (record->json)
@@ -317,8 +315,7 @@ static void register_protocol(void) {
         {&ei_bad,
          {"signalr.malformed", PI_MALFORMED, PI_ERROR, "This is no SignalR record", EXPFILL}},
         {&ei_error,
-         {"signalr.failed", PI_RESPONSE_CODE, PI_NOTE, "The other side reports an error",
-          EXPFILL}},
+         {"signalr.failed", PI_RESPONSE_CODE, PI_NOTE, "The other side reports an error", EXPFILL}},
     };
     static int *trees[] = {&ett};
     ett = -1;

@@ -242,8 +242,8 @@ static void draw_packet(proto_tree *tree, tvbuff_t *tvb, int at, packet_info *pi
 
 /* ---- what a packet is ---- */
 
-static void set_role(struct wsx_app *app, const struct packet *packet,
-                     struct wsx_app_event *event, wmem_allocator_t *pool) {
+static void set_role(struct wsx_app *app, const struct packet *packet, struct wsx_app_event *event,
+                     wmem_allocator_t *pool) {
     if (is_event(packet)) {
         event->role = packet->id ? WSX_APP_REQUEST : WSX_APP_ALONE;
     } else if (is_ack(packet)) {
@@ -333,8 +333,8 @@ void wsx_socketio_binary(struct wsx_app *app, tvbuff_t *tvb, int at, packet_info
         proto_item_set_generated(
             proto_tree_add_uint(tree, hf_attachment_of, tvb, 0, 0, of->packet));
         if (of->paths[attachment->number])
-            proto_item_set_generated(proto_tree_add_string(tree, hf_path, tvb, 0, 0,
-                                                           of->paths[attachment->number]));
+            proto_item_set_generated(
+                proto_tree_add_string(tree, hf_path, tvb, 0, 0, of->paths[attachment->number]));
     }
     wsx_app_report(app, pinfo, tvb, tree, &event);
 }
@@ -384,8 +384,8 @@ void wsx_socketio_register(void) {
         {&ei_bad,
          {"socketio.malformed", PI_MALFORMED, PI_ERROR, "This is no Socket.IO packet", EXPFILL}},
         {&ei_stray,
-         {"socketio.stray_attachment", PI_SEQUENCE, PI_WARN,
-          "No event waits for this attachment", EXPFILL}},
+         {"socketio.stray_attachment", PI_SEQUENCE, PI_WARN, "No event waits for this attachment",
+          EXPFILL}},
         {&ei_few,
          {"socketio.missing_attachment", PI_SEQUENCE, PI_WARN,
           "Attachments of this event did not come", EXPFILL}},

@@ -34,8 +34,8 @@ static void report(struct view *view, const char *type, const char *name, proto_
     wsx_app_report(view->app, view->pinfo, view->tvb, tree, &event);
 }
 
-/* STOMP in a message, as if it had come alone; false when it is none. The zero byte at a frame's end
- * stands as U+2400 in the text. */
+/* STOMP in a message, as if it had come alone; false when it is none. The zero byte at a frame's
+ * end stands as U+2400 in the text. */
 static bool pass_to_stomp(struct view *view, const char *text) {
     static const char ended[] = "\xe2\x90\x80";
     size_t length = strlen(text);
@@ -52,8 +52,8 @@ static bool pass_to_stomp(struct view *view, const char *text) {
         return false;
     struct wsx_app inner = *view->app;
     inner.protocol = &wsx_stomp_app;
-    tvbuff_t *tvb = tvb_new_child_real_data(view->tvb, (const uint8_t *)bytes, (unsigned)length,
-                                            (int)length);
+    tvbuff_t *tvb =
+        tvb_new_child_real_data(view->tvb, (const uint8_t *)bytes, (unsigned)length, (int)length);
     if (view->top)
         add_new_data_source(view->pinfo, tvb, "SockJS message");
     int taken = wsx_app_call_handle(stomp, tvb, view->pinfo, view->top, &inner);
@@ -68,9 +68,9 @@ static void dissect_message(struct view *view, int at, const struct wsx_value *m
                                       message->end - message->begin); /* decoded, it is shorter */
     proto_tree *tree = NULL;
     if (drawn) {
-        proto_item *item = proto_tree_add_string(view->tree, hf_message, view->tvb,
-                                                 at + (int)message->begin,
-                                                 (int)(message->end - message->begin), text);
+        proto_item *item =
+            proto_tree_add_string(view->tree, hf_message, view->tvb, at + (int)message->begin,
+                                  (int)(message->end - message->begin), text);
         tree = proto_item_add_subtree(item, ett_message);
     }
     if (!pass_to_stomp(view, text))
@@ -104,8 +104,9 @@ static bool dissect_close(struct view *view) {
     struct wsx_value document, values[2];
     uint64_t code;
     size_t bad;
-    if (length < 2 || !wsx_value_read(WSX_JSON, tvb_get_ptr(view->tvb, 1, length), (size_t)length,
-                                      &document, &bad) ||
+    if (length < 2 ||
+        !wsx_value_read(WSX_JSON, tvb_get_ptr(view->tvb, 1, length), (size_t)length, &document,
+                        &bad) ||
         wsx_value_elements(&document, values, 2) != 2 || !wsx_value_unsigned(&values[0], &code))
         return false;
     const char *reason = wsx_value_text(view->pinfo->pool, &values[1], WSX_VALUE_LINE);
@@ -170,7 +171,8 @@ static bool path_is_sockjs(const char *uri) {
     const char *query = strchr(uri, '?');
     size_t length = query ? (size_t)(query - uri) : strlen(uri);
     static const char tail[] = "/websocket";
-    if (length < sizeof tail || memcmp(uri + length - (sizeof tail - 1), tail, sizeof tail - 1) != 0)
+    if (length < sizeof tail ||
+        memcmp(uri + length - (sizeof tail - 1), tail, sizeof tail - 1) != 0)
         return false;
     size_t end = length - (sizeof tail - 1), at = end;
     while (at && uri[at - 1] != '/' && uri[at - 1] != '.')
@@ -189,8 +191,8 @@ static bool looks_like_array(const uint8_t *bytes, size_t length) {
            wsx_value_elements(&document, &first, 1) == 1 && first.type == WSX_STRING;
 }
 
-static bool sniff(const struct wsx_session *session, const uint8_t *bytes, size_t length,
-                  bool text, enum wsx_direction direction) {
+static bool sniff(const struct wsx_session *session, const uint8_t *bytes, size_t length, bool text,
+                  enum wsx_direction direction) {
     if (!text || !length)
         return false;
     if (session->uri && path_is_sockjs(session->uri))
@@ -214,8 +216,7 @@ static void register_protocol(void) {
           "Why the server ends the SockJS session, in words", HFILL}},
     };
     static ei_register_info items[] = {
-        {&ei_bad,
-         {"sockjs.malformed", PI_MALFORMED, PI_ERROR, "This is no SockJS frame", EXPFILL}},
+        {&ei_bad, {"sockjs.malformed", PI_MALFORMED, PI_ERROR, "This is no SockJS frame", EXPFILL}},
     };
     static int *trees[] = {&ett, &ett_message};
     ett = ett_message = -1;

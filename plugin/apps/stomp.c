@@ -1,6 +1,6 @@
 /*
- * stomp.c - STOMP 1.0, 1.1 and 1.2: frames of a command, headers and a body, ended by a zero byte; an
- * end of line alone is a heart-beat. Frames may go over several messages, and a message may hold
+ * stomp.c - STOMP 1.0, 1.1 and 1.2: frames of a command, headers and a body, ended by a zero byte;
+ * an end of line alone is a heart-beat. Frames may go over several messages, and a message may hold
  * several. Links receipts, CONNECT and CONNECTED, acknowledgements, and messages with their
  * subscription. Written after stomp.github.io/stomp-specification-1.2.html.
  *
@@ -25,7 +25,7 @@ struct frame {
     const char *headers; /* lines, up to and without the blank one */
     size_t headers_length;
     size_t body, body_length;
-    size_t whole; /* with the zero byte */
+    size_t whole;      /* with the zero byte */
     bool wrong_length; /* no zero byte where content-length says that the body ends */
 };
 
@@ -42,12 +42,11 @@ struct subscription {
     bool acknowledged; /* its messages want an ACK */
 };
 
-static int proto, ett, ett_header, hf_command = -1, hf_header = -1, hf_name = -1, hf_value = -1,
-                                   hf_body = -1, hf_heartbeat = -1, hf_subscribed_in = -1,
-                                   hf_destination = -1, hf_subscription = -1, hf_receipt = -1,
-                                   hf_receipt_id = -1, hf_message_id = -1, hf_transaction = -1,
-                                   hf_version = -1, hf_heart_beat = -1, hf_content_type = -1,
-                                   hf_content_length = -1, hf_error = -1;
+static int proto, ett, ett_header,
+    hf_command = -1, hf_header = -1, hf_name = -1, hf_value = -1, hf_body = -1, hf_heartbeat = -1,
+    hf_subscribed_in = -1, hf_destination = -1, hf_subscription = -1, hf_receipt = -1,
+    hf_receipt_id = -1, hf_message_id = -1, hf_transaction = -1, hf_version = -1,
+    hf_heart_beat = -1, hf_content_type = -1, hf_content_length = -1, hf_error = -1;
 static expert_field ei_bad = EI_INIT, ei_escape = EI_INIT, ei_error = EI_INIT, ei_length = EI_INIT;
 
 /* Headers with a field of their own. */
@@ -55,17 +54,23 @@ static const struct {
     const char *name;
     int *field;
 } known_headers[] = {
-    {"destination", &hf_destination}, {"subscription", &hf_subscription},
-    {"receipt", &hf_receipt},         {"receipt-id", &hf_receipt_id},
-    {"message-id", &hf_message_id},   {"transaction", &hf_transaction},
-    {"version", &hf_version},         {"accept-version", &hf_version},
-    {"heart-beat", &hf_heart_beat},   {"content-type", &hf_content_type},
-    {"content-length", &hf_content_length}, {"message", &hf_error},
+    {"destination", &hf_destination},
+    {"subscription", &hf_subscription},
+    {"receipt", &hf_receipt},
+    {"receipt-id", &hf_receipt_id},
+    {"message-id", &hf_message_id},
+    {"transaction", &hf_transaction},
+    {"version", &hf_version},
+    {"accept-version", &hf_version},
+    {"heart-beat", &hf_heart_beat},
+    {"content-type", &hf_content_type},
+    {"content-length", &hf_content_length},
+    {"message", &hf_error},
 };
 
-static const char *const commands[] = {"CONNECT", "STOMP",  "CONNECTED", "SEND",      "SUBSCRIBE",
-                                       "MESSAGE", "ACK",    "NACK",      "UNSUBSCRIBE", "BEGIN",
-                                       "COMMIT",  "ABORT",  "RECEIPT",   "DISCONNECT", "ERROR"};
+static const char *const commands[] = {"CONNECT", "STOMP", "CONNECTED", "SEND",        "SUBSCRIBE",
+                                       "MESSAGE", "ACK",   "NACK",      "UNSUBSCRIBE", "BEGIN",
+                                       "COMMIT",  "ABORT", "RECEIPT",   "DISCONNECT",  "ERROR"};
 
 /* ---- reading ---- */
 
@@ -156,8 +161,8 @@ static bool number(struct span span, size_t *value) {
     return true;
 }
 
-/* Where the body ends. *more: bytes missing, 0 where that is not known. Where content-length is wrong
- * (programs count characters instead of bytes) the zero byte counts. */
+/* Where the body ends. *more: bytes missing, 0 where that is not known. Where content-length is
+ * wrong (programs count characters instead of bytes) the zero byte counts. */
 static enum parsed parse_body(const char *text, size_t length, struct frame *frame, size_t *more) {
     struct span told;
     size_t size;
@@ -253,11 +258,10 @@ static void draw(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo, proto_t
         proto_item_set_generated(
             proto_tree_add_uint(tree, hf_subscribed_in, tvb, 0, 0, from->packet));
     if (frame->wrong_length)
-        proto_tree_add_expert_format(tree, pinfo, &ei_length, tvb, (int)frame->body,
-                                     (int)frame->body_length,
-                                     "content-length is %s, the body has %zu bytes",
-                                     value_of(pinfo->pool, frame, "content-length"),
-                                     frame->body_length);
+        proto_tree_add_expert_format(
+            tree, pinfo, &ei_length, tvb, (int)frame->body, (int)frame->body_length,
+            "content-length is %s, the body has %zu bytes",
+            value_of(pinfo->pool, frame, "content-length"), frame->body_length);
     if (is(frame->command, "ERROR"))
         proto_tree_add_expert(tree, pinfo, &ei_error, tvb, 0, (int)frame->command.length);
 }
@@ -363,8 +367,7 @@ static int dissect_frame(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo,
     struct wsx_app_event event = {0};
     describe(app, pinfo, frame, &event);
     proto_item *item;
-    proto_tree *tree =
-        wsx_app_tree(app, proto, ett, tvb, 0, (int)frame->whole, top, &item);
+    proto_tree *tree = wsx_app_tree(app, proto, ett, tvb, 0, (int)frame->whole, top, &item);
     draw(app, tvb, pinfo, tree, top, frame, &event);
     event.shown |= WSX_APP_TYPE_SHOWN | WSX_APP_ID_SHOWN; /* ids are headers */
     const struct wsx_app_unit *unit = wsx_app_report(app, pinfo, tvb, tree, &event);
@@ -472,13 +475,12 @@ static void register_protocol(void) {
     static ei_register_info items[] = {
         {&ei_bad, {"stomp.malformed", PI_MALFORMED, PI_ERROR, "This is no STOMP frame", EXPFILL}},
         {&ei_escape,
-         {"stomp.bad_escape", PI_PROTOCOL, PI_WARN, "An escape that STOMP does not have",
-          EXPFILL}},
+         {"stomp.bad_escape", PI_PROTOCOL, PI_WARN, "An escape that STOMP does not have", EXPFILL}},
         {&ei_length,
          {"stomp.wrong_length", PI_PROTOCOL, PI_WARN, "content-length is not the body's length",
           EXPFILL}},
-        {&ei_error, {"stomp.error", PI_RESPONSE_CODE, PI_NOTE, "The server reports an error",
-                     EXPFILL}},
+        {&ei_error,
+         {"stomp.error", PI_RESPONSE_CODE, PI_NOTE, "The server reports an error", EXPFILL}},
     };
     static int *trees[] = {&ett, &ett_header};
     ett = ett_header = -1;

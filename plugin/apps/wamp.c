@@ -70,6 +70,7 @@ static const char space_session[] = "session", space_goodbye[] = "goodbye";
 enum { UNSUBSCRIBED = 35, UNREGISTERED = 67 };
 
 #define ARGUMENTS PART_ARGUMENTS, PART_ARGUMENTS_KW
+/* clang-format off */
 static const struct type {
     uint8_t number;
     enum wsx_app_role role;
@@ -115,6 +116,7 @@ static const struct type {
     {69, WSX_APP_FOLLOWUP, "INTERRUPT", "interrupt", "invocation", {PART_REQUEST, PART_OPTIONS}},
     {70, WSX_APP_ANSWER, "YIELD", "yield", "invocation", {PART_REQUEST, PART_OPTIONS, ARGUMENTS}},
 };
+/* clang-format on */
 static value_string type_names[array_length(types) + 1]; /* filled from the table */
 
 static struct wsx_json_protocol protocol;
@@ -316,8 +318,8 @@ static void report(struct wsx_json *json, const struct message *message,
     if (event.role != WSX_APP_FOLLOWUP)
         event.info = info_of(json, message, &event, name);
     bool known = parts[PART_URI].type == WSX_ABSENT && message->type->number > 6;
-    event.shown = WSX_APP_TYPE_SHOWN | WSX_APP_ID_SHOWN |
-                  (event.name || known ? WSX_APP_NAME_SHOWN : 0u);
+    event.shown =
+        WSX_APP_TYPE_SHOWN | WSX_APP_ID_SHOWN | (event.name || known ? WSX_APP_NAME_SHOWN : 0u);
     unit = wsx_json_report(json, &event, document);
     if (known)
         wsx_json_add_known(json, json->tree, hf_uri, unit->name);
@@ -436,9 +438,13 @@ static bool sniff(const struct wsx_session *session _U_, const uint8_t *bytes, s
 }
 
 #define NUMBER(field, title, name, help)                                                           \
-    {&(field), {title, name, FT_UINT64, BASE_DEC, NULL, 0, help, HFILL}}
+    {                                                                                              \
+        &(field), { title, name, FT_UINT64, BASE_DEC, NULL, 0, help, HFILL }                       \
+    }
 #define STRING(field, title, name, help)                                                           \
-    {&(field), {title, name, FT_STRING, BASE_NONE, NULL, 0, help, HFILL}}
+    {                                                                                              \
+        &(field), { title, name, FT_STRING, BASE_NONE, NULL, 0, help, HFILL }                      \
+    }
 
 static void register_protocol(void) {
     static hf_register_info fields[] = {

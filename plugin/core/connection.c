@@ -93,8 +93,7 @@ static void judge_key(struct wsx_connection *connection, struct wsx_side *side,
     if (repeats && !side->key_repeating)
         FINDING(connection, WSX_RULE_FRAME_MASK_KEY_REUSED, side->key_packet,
                 "key %02x%02x%02x%02x, as in frame %u, in packet %u", header->key[0],
-                header->key[1], header->key[2], header->key[3], side->key_index,
-                side->key_packet);
+                header->key[1], header->key[2], header->key[3], side->key_index, side->key_packet);
     side->key_repeating = repeats;
     side->key_known = true;
     side->key_index = event->index;
@@ -107,11 +106,11 @@ static void judge_mask(struct wsx_connection *connection, struct wsx_side *side,
     const struct wsx_frame_header *header = &event->frame->header;
     bool client = event->direction == WSX_CLIENT_TO_SERVER;
     if (client && !header->masked)
-        FINDING(connection, WSX_RULE_FRAME_MASK_MISSING, 0, "frame %u of the client: MASK is 0, expected 1",
-                event->index);
+        FINDING(connection, WSX_RULE_FRAME_MASK_MISSING, 0,
+                "frame %u of the client: MASK is 0, expected 1", event->index);
     if (!client && header->masked)
-        FINDING(connection, WSX_RULE_FRAME_MASK_UNEXPECTED, 0, "frame %u of the server: MASK is 1, expected 0",
-                event->index);
+        FINDING(connection, WSX_RULE_FRAME_MASK_UNEXPECTED, 0,
+                "frame %u of the server: MASK is 1, expected 0", event->index);
     if (header->masked && header->payload_length)
         judge_key(connection, side, event);
 }

@@ -70,9 +70,9 @@ struct wsx_frame_event {
 };
 
 /*
- * The buffer that holds the payload of a frame that came in pieces, for whoever keeps it: the caller's
- * now, to be freed by g_free, and event->payload points into it still. NULL when there is none of its
- * own, or one much longer than the payload; then it is to be copied.
+ * The buffer that holds the payload of a frame that came in pieces, for whoever keeps it: the
+ * caller's now, to be freed by g_free, and event->payload points into it still. NULL when there is
+ * none of its own, or one much longer than the payload; then it is to be copied.
  */
 uint8_t *wsx_frame_event_take(const struct wsx_frame_event *event);
 
@@ -122,7 +122,7 @@ struct wsx_side {
     bool start_unknown;           /* a message may have begun in bytes that were not seen */
     bool tail_unknown;            /* a Close may have been in bytes that were not seen */
     bool ended;                   /* its last byte has been seen */
-    uint64_t received;            /* offset up to which the other side has its bytes; 0: not known */
+    uint64_t received; /* offset up to which the other side has its bytes; 0: not known */
     bool close_seen;
     uint32_t close_packet;
     void *close_mark;
@@ -131,10 +131,10 @@ struct wsx_side {
     bool close_has_code;
     bool key_known, key_repeating, zero_key_told;
     uint8_t key[4];
-    uint32_t key_index, key_packet; /* of the frame that it was in last */
+    uint32_t key_index, key_packet;      /* of the frame that it was in last */
     struct wsx_ping *pings, *pings_last; /* waiting for their Pong, oldest first */
     unsigned ping_count;
-    unsigned pings_given_up; /* unanswered ones that are not kept any more */
+    unsigned pings_given_up;  /* unanswered ones that are not kept any more */
     uint32_t given_up_packet; /* the first of them */
 };
 
@@ -182,7 +182,8 @@ void wsx_connection_give_up(struct wsx_connection *connection, enum wsx_directio
 void wsx_connection_lose(struct wsx_connection *connection, enum wsx_direction direction,
                          uint32_t packet, int64_t time, void *context);
 
-/* The other side has received the direction's bytes before `offset`, whether they were seen or not. */
+/* The other side has received the direction's bytes before `offset`, whether they were seen or not.
+ */
 void wsx_connection_received(struct wsx_connection *connection, enum wsx_direction direction,
                              uint64_t offset);
 

@@ -20,7 +20,7 @@ struct wsx_ping {
     uint32_t packet;
     int64_t time;
     void *mark;
-    bool excused; /* a Close came after it: nobody need answer any more */
+    bool excused;  /* a Close came after it: nobody need answer any more */
     size_t length; /* of its payload, of which at most WSX_CONTROL_MAX bytes are kept */
     uint8_t payload[];
 };
@@ -49,11 +49,11 @@ static void **ping_wait(struct wsx_connection *connection, struct wsx_side *side
     }
     size_t length = MIN(event->frame->have, WSX_CONTROL_MAX);
     struct wsx_ping *waiting = g_malloc(sizeof *waiting + length);
-    *waiting = (struct wsx_ping){
-        .packet = connection->packet,
-        .time = connection->time,
-        .excused = connection->side[0].close_seen || connection->side[1].close_seen,
-        .length = event->frame->have};
+    *waiting = (struct wsx_ping){.packet = connection->packet,
+                                 .time = connection->time,
+                                 .excused = connection->side[0].close_seen ||
+                                            connection->side[1].close_seen,
+                                 .length = event->frame->have};
     if (length)
         memcpy(waiting->payload, event->payload, length);
     if (side->pings_last)

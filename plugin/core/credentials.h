@@ -25,8 +25,8 @@ bool wsx_credential_subprotocol(struct wsx_slice subprotocol);
 char *wsx_credential_kinds(const struct wsx_head *request);
 
 /* Copies with "(hidden)" for each credential, to be freed with g_free; NULL for NULL. A URI loses
- * the user information before its host and the values of parameters that look like credentials; a list
- * of subprotocols also what follows the bare name of a credential. */
+ * the user information before its host and the values of parameters that look like credentials; a
+ * list of subprotocols also what follows the bare name of a credential. */
 char *wsx_redact_uri(const char *uri);
 char *wsx_redact_subprotocols(const char *list);
 

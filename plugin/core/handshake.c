@@ -35,9 +35,10 @@ enum noting {
     NOTE_STATUS,
 };
 
-#define HEADER(name, keeping, member, noting)                                                       \
-    {name, sizeof(name) - 1, keeping, offsetof(struct wsx_head, member), noting}
-#define HEADER_NOT_KEPT(name, noting) {name, sizeof(name) - 1, KEEP_NOT, 0, noting}
+#define HEADER(name, keeping, member, noting)                                                      \
+    { name, sizeof(name) - 1, keeping, offsetof(struct wsx_head, member), noting }
+#define HEADER_NOT_KEPT(name, noting)                                                              \
+    { name, sizeof(name) - 1, KEEP_NOT, 0, noting }
 static const struct header {
     const char *name;
     size_t length; /* of name */
@@ -97,7 +98,8 @@ static void store_grow(struct wsx_head *head, size_t length) {
     head->store_size = size;
 }
 
-/* Room for a text of so many bytes and its end, behind what *slot holds of earlier lines (`used`). */
+/* Room for a text of so many bytes and its end, behind what *slot holds of earlier lines (`used`).
+ */
 static char *text_room(struct wsx_head *head, char **slot, size_t used, size_t length) {
     if (*slot) {
         bool stored = is_stored(head, *slot);

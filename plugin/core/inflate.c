@@ -565,15 +565,14 @@ wsx_inflate_message(struct wsx_inflate *inflate, const uint8_t *payload, size_t 
 }
 
 enum wsx_inflate_result wsx_inflate_partial(struct wsx_inflate *inflate, const uint8_t *payload,
-                                            size_t length,
-                                            const struct wsx_inflate_limits *limits,
+                                            size_t length, const struct wsx_inflate_limits *limits,
                                             struct wsx_inflate_output *output) {
     if (!inflate->context_known)
         return refuse(output, "the context is not known");
     size_t window_length;
     const uint8_t *window = wsx_inflate_window(inflate, &window_length);
-    enum wsx_inflate_result result = run_from_window(engine_find(NULL), window, window_length, payload,
-                                                     length, limits, false, output);
+    enum wsx_inflate_result result = run_from_window(engine_find(NULL), window, window_length,
+                                                     payload, length, limits, false, output);
     judge_distances(inflate, payload, length, window_length, result, output);
     return result;
 }

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define WSX_RATIO_FREE (64u << 20) /* bytes that any message may inflate to */
-#define WSX_WINDOW_MAX 32768u /* RFC 1951: no distance is larger */
+#define WSX_WINDOW_MAX 32768u      /* RFC 1951: no distance is larger */
 
 enum wsx_inflate_result {
     WSX_INFLATE_OK,
@@ -100,8 +100,7 @@ enum wsx_inflate_result wsx_inflate_message(struct wsx_inflate *inflate, const u
  * takeover: that is FAILED here.
  */
 enum wsx_inflate_result wsx_inflate_partial(struct wsx_inflate *inflate, const uint8_t *payload,
-                                            size_t length,
-                                            const struct wsx_inflate_limits *limits,
+                                            size_t length, const struct wsx_inflate_limits *limits,
                                             struct wsx_inflate_output *output);
 
 /*

@@ -289,8 +289,8 @@ static void single(struct wsx_connection *connection, struct wsx_side *side,
     free(output.bytes);
 }
 
-/* The older deflate-frame extensions compress each frame by itself and set RSV1 on each: between two
- * of them stands what their sender removed, as in RFC 7692 7.2.1. */
+/* The older deflate-frame extensions compress each frame by itself and set RSV1 on each: between
+ * two of them stands what their sender removed, as in RFC 7692 7.2.1. */
 static void append_frame_tail(struct wsx_connection *connection, struct wsx_assembly *assembly,
                               const struct wsx_frame_event *event) {
     static const uint8_t tail[] = {0x00, 0x00, 0xff, 0xff};

@@ -15,11 +15,11 @@
  */
 static const char *fields_of(uint64_t type) {
     static const char *const fields[0x20] = {
-        [0x00] = "",    [0x01] = "",    [0x02] = "a",  [0x03] = "avvv", [0x04] = "icv",
-        [0x05] = "vv",  [0x06] = "vd",  [0x07] = "d",  [0x10] = "v",    [0x11] = "vv",
-        [0x12] = "v",   [0x13] = "v",   [0x14] = "v",  [0x15] = "vv",   [0x16] = "v",
-        [0x17] = "v",   [0x18] = "vvn", [0x19] = "v",  [0x1A] = "8",    [0x1B] = "8",
-        [0x1C] = "cvd", [0x1D] = "cd",  [0x1E] = "",   [0x1F] = ""};
+        [0x00] = "",    [0x01] = "",    [0x02] = "a", [0x03] = "avvv", [0x04] = "icv",
+        [0x05] = "vv",  [0x06] = "vd",  [0x07] = "d", [0x10] = "v",    [0x11] = "vv",
+        [0x12] = "v",   [0x13] = "v",   [0x14] = "v", [0x15] = "vv",   [0x16] = "v",
+        [0x17] = "v",   [0x18] = "vvn", [0x19] = "v", [0x1A] = "8",    [0x1B] = "8",
+        [0x1C] = "cvd", [0x1D] = "cd",  [0x1E] = "",  [0x1F] = ""};
     if (type < 0x20)
         return fields[type];
     return type == 0x30 ? "r" : type == 0x31 ? "d" : type == 0xAF ? "vvvv" : NULL;
@@ -57,8 +57,8 @@ static void skip(struct reader *reader, uint64_t length) {
         reader->at += (size_t)length;
 }
 
-/* 19.3. The ranges tell of packets below the largest, where a gap in the numbers that were captured tells as
- * much: they are passed over. */
+/* 19.3. The ranges tell of packets below the largest, where a gap in the numbers that were captured
+ * tells as much: they are passed over. */
 static void read_ranges(struct reader *reader, struct wsx_quic_frame *frame) {
     frame->largest = number(reader);
     number(reader); /* delay */

@@ -1,7 +1,7 @@
 /*
  * quic.h - the frames of a decrypted QUIC packet (RFC 9000 19): only as much as is needed to know
- * which bytes belong to which stream, which streams end, and which packets an endpoint had received.
- * Knows no Wireshark type.
+ * which bytes belong to which stream, which streams end, and which packets an endpoint had
+ * received. Knows no Wireshark type.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -336,8 +336,8 @@ static bool is_pattern(const struct wsx_frame_header *header, uint32_t tail,
            (header->first == previous->first && header->payload_length == previous->payload_length);
 }
 
-/* A fragment in the middle of a message looks like a length of 16 bits, which many protocols have in
- * front of each unit: it says nothing. */
+/* A fragment in the middle of a message looks like a length of 16 bits, which many protocols have
+ * in front of each unit: it says nothing. */
 static bool is_length(const struct wsx_frame_header *header) {
     return header->first == WSX_OPCODE_CONTINUATION;
 }

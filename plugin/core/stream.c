@@ -17,8 +17,9 @@
 /* A buffer above this is given back after its frame: large frames are rare. */
 #define KEPT_IDLE_MAX (1u << 16)
 
-/* A header's promise is not believed: a buffer grows with what came, by steps that copy little. From a
- * sixteenth of the whole on it gets its full size; what is not written to takes no memory yet. */
+/* A header's promise is not believed: a buffer grows with what came, by steps that copy little.
+ * From a sixteenth of the whole on it gets its full size; what is not written to takes no memory
+ * yet. */
 #define GROWTH 4u
 #define GROWTH_LAST 16u
 

@@ -75,7 +75,8 @@ typedef gboolean wsx_bool;
 #define WSX_TCP_LOST_SEGMENT 0x0002
 #define WSX_TCP_ACKED_LOST 0x0004
 
-/* True when somebody asked for this field by name (a filter, -e): a visible tree alone does not count. */
+/* True when somebody asked for this field by name (a filter, -e): a visible tree alone does not
+ * count. */
 static inline bool wsx_field_wanted(int hf) {
     return proto_registrar_get_nth((unsigned)hf)->ref_type == HF_REF_TYPE_DIRECT;
 }

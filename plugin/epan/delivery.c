@@ -19,8 +19,8 @@
 #include <epan/exceptions.h>
 #include <epan/show_exception.h>
 
-/* Bytes kept of a unit that is not whole. Longer ones are not put together: hardly any real unit is,
- * and the length that asks for them may be nonsense. */
+/* Bytes kept of a unit that is not whole. Longer ones are not put together: hardly any real unit
+ * is, and the length that asks for them may be nonsense. */
 #define REST_MAX (64u << 20)
 /* DESEGMENT_ONE_MORE_SEGMENT and DESEGMENT_UNTIL_FIN: not a number of bytes */
 #define NEED_NUMBER_MAX 0x0FFFFFFEu
@@ -34,7 +34,7 @@ struct span {
 struct wsx_rest {
     uint8_t *bytes;
     size_t length, capacity;
-    bool shared; /* a later pass will read the bytes: they stay where they are */
+    bool shared;   /* a later pass will read the bytes: they stay where they are */
     uint64_t need; /* bytes there must be before the dissector is called; 0: any more */
     struct span *span;
     uint32_t message; /* the last one taken */
@@ -116,8 +116,8 @@ static void restore(packet_info *pinfo, const struct saved *saved) {
 }
 
 /* A conversation of its own for a stream: HTTP or TLS in a tunnel must not meet the state of the
- * HTTP or TLS around it, and streams of HTTP/2 are not one connection. The numbers are no ports. Not
- * for single messages: CoAP asks for a conversation by the packet's own ports. */
+ * HTTP or TLS around it, and streams of HTTP/2 are not one connection. The numbers are no ports.
+ * Not for single messages: CoAP asks for a conversation by the packet's own ports. */
 static void use_own_conversation(const struct wsx_item *item, packet_info *pinfo) {
     bool from_client = item->direction == WSX_CLIENT_TO_SERVER;
     address *client = from_client ? &pinfo->src : &pinfo->dst;
@@ -127,7 +127,8 @@ static void use_own_conversation(const struct wsx_item *item, packet_info *pinfo
     pinfo->match_uint = item->session->server.port; /* SSH takes it for the server's */
 }
 
-/* Our own text in the Info column stays, whatever the dissector does with the column. Its length. */
+/* Our own text in the Info column stays, whatever the dissector does with the column. Its length.
+ */
 static size_t keep_columns(packet_info *pinfo) {
     if (!pinfo->cinfo)
         return 0;
@@ -212,7 +213,8 @@ static void call_unit(const struct wsx_choice *choice, struct wsx_app *app, tvbu
 /* What no framer cuts, from `at` on; as call_all. */
 static int call_rest(const struct wsx_choice *choice, struct wsx_app *app, tvbuff_t *tvb, int at,
                      packet_info *pinfo, proto_tree *top, uint32_t *need) {
-    int rest = call_all(choice, app, at ? tvb_new_subset_remaining(tvb, at) : tvb, pinfo, top, need);
+    int rest =
+        call_all(choice, app, at ? tvb_new_subset_remaining(tvb, at) : tvb, pinfo, top, need);
     return rest < 0 && !at ? -1 : at + MAX(rest, 0);
 }
 
@@ -225,8 +227,8 @@ static int call_framed(struct wsx_delivery *delivery, const struct wsx_choice *c
     while (at < length) {
         size_t wanted;
         size_t unit =
-            choice->framer(&delivery->framing, app->direction,
-                           tvb_get_ptr(tvb, at, length - at), (size_t)(length - at), &wanted);
+            choice->framer(&delivery->framing, app->direction, tvb_get_ptr(tvb, at, length - at),
+                           (size_t)(length - at), &wanted);
         if (unit == WSX_UNFRAMED) {
             replay->unframed = true;
             return call_rest(choice, app, tvb, at, pinfo, top, need);
@@ -383,8 +385,8 @@ static bool stream_first_pass(struct wsx_delivery *delivery, const struct wsx_ch
         return true;
     }
     replay_take(replay, rest);
-    tvbuff_t *seen = rest->length ? put_together(item, rest->bytes, rest->length, tvb, pinfo, top)
-                                  : tvb;
+    tvbuff_t *seen =
+        rest->length ? put_together(item, rest->bytes, rest->length, tvb, pinfo, top) : tvb;
     uint32_t need;
     int at = choice->framer ? call_framed(delivery, choice, app, seen, pinfo, top, replay, &need)
                             : call_all(choice, app, seen, pinfo, top, &need);
@@ -479,8 +481,9 @@ bool wsx_deliver_heuristic(heur_dissector_list_t list, const struct wsx_item *it
     restore(pinfo, &saved);
     tidy_columns(pinfo, kept);
     if (taken && entry)
-        wsx_app_taken(item, pinfo, entry->protocol ? proto_get_protocol_short_name(entry->protocol)
-                                                   : entry->short_name);
+        wsx_app_taken(item, pinfo,
+                      entry->protocol ? proto_get_protocol_short_name(entry->protocol)
+                                      : entry->short_name);
     return taken;
 }
 

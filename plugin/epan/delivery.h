@@ -17,7 +17,7 @@ struct wsx_choice {
     const char *about; /* what a dissector of Wireshark's is told, in its words; NULL: nothing */
     enum wsx_mode mode;
     wsx_framer framer; /* WSX_MODE_STREAM: finds its units; NULL: the dissector does */
-    bool tree_only; /* keeps no state: needs no call without a tree */
+    bool tree_only;    /* keeps no state: needs no call without a tree */
 };
 
 struct wsx_rest;

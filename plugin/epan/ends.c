@@ -1,7 +1,7 @@
 /*
- * ends.c - what is done at a packet's end: bytes that came before the answer go into the connection, and
- * sessions that ended are judged; see state.h. The list of those to be settled is kept here; all else is
- * state.c's.
+ * ends.c - what is done at a packet's end: bytes that came before the answer go into the
+ * connection, and sessions that ended are judged; see state.h. The list of those to be settled is
+ * kept here; all else is state.c's.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,7 +9,7 @@
 
 #include <epan/wmem_scopes.h>
 
-static GPtrArray *unsettled;     /* sessions with something to settle in this packet */
+static GPtrArray *unsettled; /* sessions with something to settle in this packet */
 
 void wsx_store_ends_init(void) { unsettled = g_ptr_array_new(); }
 
@@ -172,8 +172,8 @@ static bool direction_is_complete(const struct wsx_session *session, enum wsx_di
     return !stream->queue && (!session->fin_offset[d] || stream->next >= session->fin_offset[d]);
 }
 
-static void finish_sides(struct wsx_session *session, struct wsx_collecting *collecting,
-                         bool all, bool proved) {
+static void finish_sides(struct wsx_session *session, struct wsx_collecting *collecting, bool all,
+                         bool proved) {
     for (int d = 0; d < 2; d++) {
         bool fin = session->fin_seen[d] && direction_is_complete(session, d);
         if (all || fin)
@@ -183,8 +183,8 @@ static void finish_sides(struct wsx_session *session, struct wsx_collecting *col
     }
 }
 
-/* The connection ended, and what a side sent last was not seen to its end: neither its last byte nor
- * what TLS made of the last ones. */
+/* The connection ended, and what a side sent last was not seen to its end: neither its last byte
+ * nor what TLS made of the last ones. */
 static bool tail_is_unseen(const struct wsx_session *session, enum wsx_direction direction) {
     bool replaced = session->cause == WSX_CAUSE_REPLACED && !session->fin_seen[direction];
     return replaced || wsx_store_carrier(session->conversation)->unread[direction];
@@ -197,8 +197,8 @@ static void note_unseen_tails(struct wsx_session *session) {
 }
 
 static bool is_unanswered(const struct wsx_session *session) {
-    return !wsx_store_carrier_is_lossy(session) && session->cause != WSX_CAUSE_REFUSED && !session->lossy[WSX_SERVER_TO_CLIENT] &&
-           !tail_is_unseen(session, WSX_SERVER_TO_CLIENT);
+    return !wsx_store_carrier_is_lossy(session) && session->cause != WSX_CAUSE_REFUSED &&
+           !session->lossy[WSX_SERVER_TO_CLIENT] && !tail_is_unseen(session, WSX_SERVER_TO_CLIENT);
 }
 
 /* What only the end proves. */
@@ -311,8 +311,8 @@ void wsx_state_finish_at_eof(struct wsx_session *session, struct wsx_collecting 
     }
     session->end_packet = session->last_packet;
     session->end_time = session->last_time;
-    wsx_state_end(session, session->fin_seen[0] || session->fin_seen[1] ? WSX_CAUSE_FIN
-                                                                        : WSX_CAUSE_EOF);
+    wsx_state_end(session,
+                  session->fin_seen[0] || session->fin_seen[1] ? WSX_CAUSE_FIN : WSX_CAUSE_EOF);
     wsx_record_end(collecting, session->cause);
     wsx_connection_free(session->core);
     session->core = NULL;

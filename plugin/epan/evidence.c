@@ -1,9 +1,10 @@
 /*
  * evidence.c - the heuristics: is a connection without a handshake WebSocket's? The bytes of both
- * directions are searched for chains of frames (core/search.c). It is believed by two frames in a row
- * in one direction, or by one in each where one is masked and the other is not.
+ * directions are searched for chains of frames (core/search.c). It is believed by two frames in a
+ * row in one direction, or by one in each where one is masked and the other is not.
  *
- * A connection that is captured from its first byte on is not looked at: WebSocket begins with HTTP.
+ * A connection that is captured from its first byte on is not looked at: WebSocket begins with
+ * HTTP.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,8 +15,8 @@
 /* Bits that two frames of a direction need; that one frame in each direction needs. */
 #define ENOUGH_CHAIN 36
 #define ENOUGH_EACH WSX_EVIDENCE_ENOUGH
-/* Bytes of a direction that are looked at in one go, and how often it is tried again: behind a frame
- * of up to a megabyte. */
+/* Bytes of a direction that are looked at in one go, and how often it is tried again: behind a
+ * frame of up to a megabyte. */
 #define LOOK_BYTES (64u * 1024u)
 #define ROUNDS_MAX 16u
 /* Where offsets begin: segments may come that were sent before the first one. */
@@ -28,7 +29,7 @@
 struct wsx_evidence {
     struct side {
         struct wsx_search *search;
-        bool known;        /* TCP: the sequence number of FIRST_OFFSET */
+        bool known; /* TCP: the sequence number of FIRST_OFFSET */
         uint32_t sequence;
         uint64_t next; /* offset behind what was looked at */
         unsigned rounds;
@@ -167,8 +168,8 @@ void wsx_evidence_replay(struct wsx_evidence *evidence, packet_info *pinfo,
     drop(evidence);
 }
 
-struct wsx_evidence *wsx_evidence_record(packet_info *pinfo, const uint8_t *bytes,
-                                         unsigned length, bool *from_client) {
+struct wsx_evidence *wsx_evidence_record(packet_info *pinfo, const uint8_t *bytes, unsigned length,
+                                         bool *from_client) {
     conversation_t *conversation = find_or_create_conversation(pinfo);
     struct wsx_evidence *evidence = evidence_of(conversation);
     struct tcp_analysis *tcp =

@@ -24,7 +24,7 @@ void wsx_evidence_replay(struct wsx_evidence *evidence, packet_info *pinfo,
                          struct wsx_session *session);
 
 /* The same for a record of TLS. */
-struct wsx_evidence *wsx_evidence_record(packet_info *pinfo, const uint8_t *bytes,
-                                         unsigned length, bool *from_client);
+struct wsx_evidence *wsx_evidence_record(packet_info *pinfo, const uint8_t *bytes, unsigned length,
+                                         bool *from_client);
 
 #endif

@@ -311,10 +311,9 @@ proto_item *wsx_add_text(proto_tree *tree, int field, tvbuff_t *tvb) {
 }
 
 void wsx_fields_register(void) {
-    static int *subtrees[] = {&ett_wsx,           &ett_wsx_payload,
-                              &ett_wsx_message,   &ett_wsx_connection,
-                              &ett_wsx_handshake, &ett_wsx_part,
-                              &ett_wsx_finding};
+    static int *subtrees[] = {
+        &ett_wsx,           &ett_wsx_payload, &ett_wsx_message, &ett_wsx_connection,
+        &ett_wsx_handshake, &ett_wsx_part,    &ett_wsx_finding};
     for (size_t i = 0; i < array_length(own_fields); i++) {
         /* a later Wireshark may have the name already */
         int there = proto_registrar_get_id_byname(own_fields[i].hfinfo.abbrev);

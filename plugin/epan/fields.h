@@ -39,8 +39,8 @@ void wsx_fields_register(void);
 /* Looks up the built-in's fields. In the handoff. */
 void wsx_fields_adopt(void);
 
-/* Adds the expert item of a rule to an item (NULL where there is none), with a severity (PI_NOTE and
- * so on) that may be below the rule's own. */
+/* Adds the expert item of a rule to an item (NULL where there is none), with a severity (PI_NOTE
+ * and so on) that may be below the rule's own. */
 void wsx_expert_add(packet_info *pinfo, proto_item *item, enum wsx_rule rule, int severity,
                     const char *text);
 

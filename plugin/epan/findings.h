@@ -32,12 +32,14 @@ enum wsx_place {
     WSX_PLACE_COUNT
 };
 
-/* The items drawn so far, by place; NULL where there is none: findings then stand under WSX_AT_ITEM. */
+/* The items drawn so far, by place; NULL where there is none: findings then stand under
+ * WSX_AT_ITEM. */
 struct wsx_places {
     proto_item *at[WSX_PLACE_COUNT];
 };
 
-/* Adds the findings to the tree, or, without one, only raises them. `places` NULL: without a tree. */
+/* Adds the findings to the tree, or, without one, only raises them. `places` NULL: without a tree.
+ */
 void wsx_findings_show(const struct wsx_finding *findings, packet_info *pinfo, tvbuff_t *tvb,
                        const struct wsx_places *places);
 

@@ -1,6 +1,6 @@
 /*
- * framing.h - where units of a stream end, for protocols whose dissectors in Wireshark can't tell by
- * themselves when a unit is cut inside its first bytes.
+ * framing.h - where units of a stream end, for protocols whose dissectors in Wireshark can't tell
+ * by themselves when a unit is cut inside its first bytes.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -51,8 +51,7 @@ static bool has_layer(const packet_info *pinfo, int proto) {
 
 /* ---- streams of either version ---- */
 
-static void head_of(struct wsx_head *head, enum wsx_http_version http,
-                    wmem_array_t *headers) {
+static void head_of(struct wsx_head *head, enum wsx_http_version http, wmem_array_t *headers) {
     const struct wsx_header *all = wmem_array_get_raw(headers);
     unsigned count = wmem_array_get_count(headers);
     memset(head, 0, sizeof *head);
@@ -74,11 +73,11 @@ static bool answers(const struct wsx_session *session, const struct wsx_head *he
            !session->response_packet && !session->opened && !session->cause;
 }
 
-/* The request was lost, or QPACK's words for it: no other answer has these headers. HPACK, which tells wrong
- * ones behind a loss, is not believed. */
+/* The request was lost, or QPACK's words for it: no other answer has these headers. HPACK, which
+ * tells wrong ones behind a loss, is not believed. */
 static bool answers_unseen(const struct wsx_head *head) {
-    return head->http == WSX_HTTP_3 && !head->request && head->status >= 200 && head->status < 300 &&
-           (head->protocol || head->extensions);
+    return head->http == WSX_HTTP_3 && !head->request && head->status >= 200 &&
+           head->status < 300 && (head->protocol || head->extensions);
 }
 
 void wsx_stream_headers(packet_info *pinfo, enum wsx_http_version http, uint64_t stream_id,
@@ -98,7 +97,8 @@ void wsx_stream_headers(packet_info *pinfo, enum wsx_http_version http, uint64_t
 /* So many pieces of the client's, where nothing of the server is in the capture. */
 #define CLIENT_PIECES 4u
 
-/* The answer to the stream's request was lost: frames come in its place, or the capture is one-sided. */
+/* The answer to the stream's request was lost: frames come in its place, or the capture is
+ * one-sided. */
 static bool answer_is_lost(const struct wsx_session *session, enum wsx_direction direction,
                            const uint8_t *bytes, unsigned length) {
     bool server = direction == WSX_SERVER_TO_CLIENT;
@@ -151,8 +151,8 @@ void wsx_stream_bytes(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
         wsx_state_stream_hole(session, direction);
     if (session->core && !session->early) {
         uint64_t offset = wsx_state_stream_offset(session, direction) + missing;
-        struct wsx_call *call = wsx_state_feed(pinfo, session, NULL, bytes, length, length,
-                                               direction, offset, offset);
+        struct wsx_call *call =
+            wsx_state_feed(pinfo, session, NULL, bytes, length, length, direction, offset, offset);
         wsx_show_call(call, tvb, pinfo, tree);
         return;
     }
@@ -361,8 +361,7 @@ static bool known_head(packet_info *pinfo, const http_upgrade_info_t *info, bool
     wmem_array_t *headers = wmem_array_new(pinfo->pool, sizeof(struct wsx_header));
     bool asked_for = other_side != (info->http_version == 3 && WSX_HTTP3_SIDES_SWAPPED);
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
-        struct wsx_header header = {names[i],
-                                    info->get_header_value(pinfo, names[i], asked_for)};
+        struct wsx_header header = {names[i], info->get_header_value(pinfo, names[i], asked_for)};
         if (header.value)
             wmem_array_append_one(headers, header);
     }
@@ -394,8 +393,7 @@ static struct wsx_session *session_of_call(packet_info *pinfo, const http_upgrad
     return session;
 }
 
-static void take(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
-                 struct wsx_session *session) {
+static void take(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct wsx_session *session) {
     struct wsx_call *call = NULL;
     if (wsx_state_first_pass(pinfo))
         call = feed(tvb, pinfo, session, tvb, wsx_state_stream_direction(session, pinfo));

@@ -58,11 +58,12 @@ void wsx_stream_bytes(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
 /* http3.c */
 void wsx_http3_handoff(void);
 void wsx_http3_want(GArray *wanted);
-/* Reads the packet's tree where the preference is on; its QUIC frames and what they bring in any case. */
+/* Reads the packet's tree where the preference is on; its QUIC frames and what they bring in any
+ * case. */
 void wsx_http3_walk(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree);
 bool wsx_http3_stream_of_call(tvbuff_t *tvb, packet_info *pinfo, uint64_t *stream_id);
-/* False where the call's bytes are known, or are taken from QUIC behind the packet's dissection: so they are
- * in order, with what came before the first call. */
+/* False where the call's bytes are known, or are taken from QUIC behind the packet's dissection: so
+ * they are in order, with what came before the first call. */
 bool wsx_http3_call_is_read(tvbuff_t *tvb, packet_info *pinfo, struct wsx_session *session);
 
 #endif

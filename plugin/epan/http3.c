@@ -1,8 +1,8 @@
 /*
  * http3.c - WebSocket in the streams of HTTP/3 (RFC 9220), see http2.h. Neither HTTP/3's part of
  * the tree nor Wireshark's call says which stream it is about: that is found by where the bytes lie
- * in QUIC's STREAM frames, which also tell of ends and resets (core/quic.h). The bytes are taken from
- * these frames, too, with or without the preference: only they say where a late one belongs.
+ * in QUIC's STREAM frames, which also tell of ends and resets (core/quic.h). The bytes are taken
+ * from these frames, too, with or without the preference: only they say where a late one belongs.
  * Next: http2.c for what is done with them.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -19,8 +19,8 @@
 static int proto_quic = -1, proto_http3 = -1;
 
 /* Fields of Wireshark's QUIC and HTTP/3 dissectors. */
-static int id_connection = -1, id_form = -1, id_number = -1, id_quic_type = -1, id_type = -1, id_name = -1,
-           id_value = -1, id_connect = -1;
+static int id_connection = -1, id_form = -1, id_number = -1, id_quic_type = -1, id_type = -1,
+           id_name = -1, id_value = -1, id_connect = -1;
 static const struct {
     const char *name;
     int *id;
@@ -45,8 +45,8 @@ struct h3_walk {
     packet_info *pinfo;
     proto_tree *tree; /* the packet's */
     uint32_t connection;
-    bool is_short; /* a packet with a short header: 1-RTT */
-    tvbuff_t *acks; /* the last one whose ACK frames were read */
+    bool is_short;        /* a packet with a short header: 1-RTT */
+    tvbuff_t *acks;       /* the last one whose ACK frames were read */
     wmem_array_t *pieces; /* struct piece */
     /* the HTTP/3 frame under way */
     bool begun, found; /* found: its stream is known */
@@ -86,8 +86,8 @@ static const struct piece *piece_at(wmem_array_t *pieces, unsigned i) {
     return wmem_array_index(pieces, i);
 }
 
-/* What the sender of a 1-RTT packet had received of the other side's: each kind of packet has numbers of its
- * own, and Handshake packets have ACK frames, too. */
+/* What the sender of a 1-RTT packet had received of the other side's: each kind of packet has
+ * numbers of its own, and Handshake packets have ACK frames, too. */
 static void see_acks(struct h3_walk *walk, tvbuff_t *tvb) {
     if (walk->acks == tvb)
         return;
@@ -139,8 +139,7 @@ static const struct piece *piece_of_byte(wmem_array_t *pieces, const tvbuff_t *t
     for (unsigned i = 0; i < wmem_array_get_count(pieces); i++) {
         const struct piece *piece = piece_at(pieces, i);
         if (piece->tvb == tvb && piece->frame.type == WSX_QUIC_STREAM && at >= 0 &&
-            (size_t)at >= piece->frame.data &&
-            (size_t)at < piece->frame.data + piece->frame.length)
+            (size_t)at >= piece->frame.data && (size_t)at < piece->frame.data + piece->frame.length)
             return piece;
     }
     return NULL;
@@ -181,7 +180,8 @@ static void frame_end(struct h3_walk *walk) {
         wsx_state_on_quic(session, walk->connection);
 }
 
-/* Where the packet's run of the stream begins that this piece ends. False: its bytes were there before. */
+/* Where the packet's run of the stream begins that this piece ends. False: its bytes were there
+ * before. */
 static bool begin_data(packet_info *pinfo, struct wsx_session *session, wmem_array_t *pieces,
                        const struct piece *piece) {
     enum wsx_direction direction = wsx_state_stream_direction(session, pinfo);
@@ -266,8 +266,7 @@ static void take_kept(void *context, enum wsx_direction direction,
 }
 
 /* Late and repeated pieces, which Wireshark's HTTP/3 reads as they come, are put in order here. */
-static void take_pieces(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
-                        wmem_array_t *pieces) {
+static void take_pieces(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, wmem_array_t *pieces) {
     for (unsigned i = 0; i < wmem_array_get_count(pieces); i++) {
         const struct piece *piece = piece_at(pieces, i);
         const struct wsx_quic_frame *frame = &piece->frame;

@@ -9,37 +9,37 @@
 #define WSX_PREVIEW 60u
 
 const char *wsx_opcode_name(unsigned opcode) {
-    static const char *const names[16] = {
-        "Continuation",       "Text",           "Binary",
-        "Reserved opcode 3",  "Reserved opcode 4",  "Reserved opcode 5",
-        "Reserved opcode 6",  "Reserved opcode 7",  "Close",
-        "Ping",               "Pong",               "Reserved opcode 11",
-        "Reserved opcode 12", "Reserved opcode 13", "Reserved opcode 14",
-        "Reserved opcode 15"};
+    static const char *const names[16] = {"Continuation",
+                                          "Text",
+                                          "Binary",
+                                          "Reserved opcode 3",
+                                          "Reserved opcode 4",
+                                          "Reserved opcode 5",
+                                          "Reserved opcode 6",
+                                          "Reserved opcode 7",
+                                          "Close",
+                                          "Ping",
+                                          "Pong",
+                                          "Reserved opcode 11",
+                                          "Reserved opcode 12",
+                                          "Reserved opcode 13",
+                                          "Reserved opcode 14",
+                                          "Reserved opcode 15"};
     return names[opcode & 15];
 }
 
 const char *wsx_close_name(unsigned code) {
-    static const value_string names[] = {{1000, "Normal Closure"},
-                                         {1001, "Going Away"},
-                                         {1002, "Protocol error"},
-                                         {1003, "Unsupported Data"},
-                                         {1004, "Reserved"},
-                                         {1005, "No Status Rcvd"},
-                                         {1006, "Abnormal Closure"},
-                                         {1007, "Invalid frame payload data"},
-                                         {1008, "Policy Violation"},
-                                         {1009, "Message Too Big"},
-                                         {1010, "Mandatory Ext."},
-                                         {1011, "Internal Error"},
-                                         {1012, "Service Restart"},
-                                         {1013, "Try Again Later"},
-                                         {1014, "Bad Gateway"},
-                                         {1015, "TLS handshake"},
-                                         {3000, "Unauthorized"},
-                                         {3003, "Forbidden"},
-                                         {3008, "Timeout"},
-                                         {0, NULL}};
+    static const value_string names[] = {
+        {1000, "Normal Closure"},   {1001, "Going Away"},
+        {1002, "Protocol error"},   {1003, "Unsupported Data"},
+        {1004, "Reserved"},         {1005, "No Status Rcvd"},
+        {1006, "Abnormal Closure"}, {1007, "Invalid frame payload data"},
+        {1008, "Policy Violation"}, {1009, "Message Too Big"},
+        {1010, "Mandatory Ext."},   {1011, "Internal Error"},
+        {1012, "Service Restart"},  {1013, "Try Again Later"},
+        {1014, "Bad Gateway"},      {1015, "TLS handshake"},
+        {3000, "Unauthorized"},     {3003, "Forbidden"},
+        {3008, "Timeout"},          {0, NULL}};
     return val_to_str_const(code, names,
                             code >= 3000 && code < 4000   ? "Unregistered"
                             : code >= 4000 && code < 5000 ? "Private use"
@@ -52,9 +52,9 @@ const char *wsx_sender(enum wsx_direction direction) {
 
 const char *wsx_cause_name(enum wsx_cause cause) {
     static const char *const names[] = {
-        [WSX_CAUSE_NONE] = "open",         [WSX_CAUSE_FIN] = "fin",
-        [WSX_CAUSE_RST] = "rst",           [WSX_CAUSE_RESET] = "reset",
-        [WSX_CAUSE_REFUSED] = "refused",   [WSX_CAUSE_REPLACED] = "replaced",
+        [WSX_CAUSE_NONE] = "open",       [WSX_CAUSE_FIN] = "fin",
+        [WSX_CAUSE_RST] = "rst",         [WSX_CAUSE_RESET] = "reset",
+        [WSX_CAUSE_REFUSED] = "refused", [WSX_CAUSE_REPLACED] = "replaced",
         [WSX_CAUSE_EOF] = "eof"};
     return names[cause];
 }

@@ -1,6 +1,6 @@
 /*
- * lookup.c - the conversation that a packet belongs to. Asked several times for each packet, and dear
- * when Wireshark does it: what is known already is not looked up again. Next: state.c for the
+ * lookup.c - the conversation that a packet belongs to. Asked several times for each packet, and
+ * dear when Wireshark does it: what is known already is not looked up again. Next: state.c for the
  * sessions of a conversation.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -41,12 +41,12 @@ static struct found_before *place_of(const packet_info *pinfo) {
 }
 
 static bool is_end(const struct end *end, const address *address, uint32_t port) {
-    return end->port == port &&
-           memcmp(end->address, address->data, (size_t)address->len) == 0;
+    return end->port == port && memcmp(end->address, address->data, (size_t)address->len) == 0;
 }
 
-/* Wireshark's look-up makes keys and hashes them, and TCP has just done it for this packet. What was
- * found before is still right when TCP came upon it now, and none that began later has its ends. */
+/* Wireshark's look-up makes keys and hashes them, and TCP has just done it for this packet. What
+ * was found before is still right when TCP came upon it now, and none that began later has its
+ * ends. */
 static conversation_t *find_again(packet_info *pinfo) {
     const address *from = &pinfo->src, *to = &pinfo->dst;
     if (pinfo->ptype != PT_TCP || pinfo->use_conv_addr_port_endpoints || pinfo->conv_elements ||

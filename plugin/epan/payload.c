@@ -32,31 +32,37 @@ static dissector_handle_t lines_handle, sip_handle;
 static const struct {
     const char *token, *dissector;
 } known_tokens[] = {
-    {"mqtt*", "mqtt"},        /* also mqttv3.1 */
-    {"amqp*", "amqp"},        /* AMQP 1.0 binding; AMQPWSB10 of older brokers */
-    {"xmpp", "xmpp"},         /* RFC 7395 */
-    {"sip", "sip"},           /* RFC 7118 */
-    {"coap", "coap"},         /* RFC 8323 */
-    {"msrp", "msrp"},         /* RFC 7977 */
-    {"bfcp", "bfcp"},         /* RFC 8857 */
+    {"mqtt*", "mqtt"}, /* also mqttv3.1 */
+    {"amqp*", "amqp"}, /* AMQP 1.0 binding; AMQPWSB10 of older brokers */
+    {"xmpp", "xmpp"},  /* RFC 7395 */
+    {"sip", "sip"},    /* RFC 7118 */
+    {"coap", "coap"},  /* RFC 8323 */
+    {"msrp", "msrp"},  /* RFC 7977 */
+    {"bfcp", "bfcp"},  /* RFC 8857 */
     {"opcua", "opcua"},
     {"opcua+uacp", "opcua"}, /* opcua+uajson is JSON */
-    {"tns*", "tns"},          {"hub.bsc.bacnet.org", "bscvlc"},
+    {"tns*", "tns"},
+    {"hub.bsc.bacnet.org", "bscvlc"},
     {"dc.bsc.bacnet.org", "bscvlc"},
-    {"blip*", "blip"},        {"rfb", "vnc"},
-    {"vnc", "vnc"},           {"irc", "irc"},
-    {"text.ircv3.net", "irc"}, {"binary.ircv3.net", "irc"},
-    {"json", "json"},         {"cbor", "cbor"},
-    {"msgpack", "msgpack"},   {"protobuf", "protobuf"},
-    {"xml", "xml"},           {"spdy/*", "spdy"}, /* port forwarding of Kubernetes since 1.30 */
+    {"blip*", "blip"},
+    {"rfb", "vnc"},
+    {"vnc", "vnc"},
+    {"irc", "irc"},
+    {"text.ircv3.net", "irc"},
+    {"binary.ircv3.net", "irc"},
+    {"json", "json"},
+    {"cbor", "cbor"},
+    {"msgpack", "msgpack"},
+    {"protobuf", "protobuf"},
+    {"xml", "xml"},
+    {"spdy/*", "spdy"}, /* port forwarding of Kubernetes since 1.30 */
 };
 
 /* Ports of dissectors that some versions register without a name. */
 static const struct {
     const char *dissector;
     uint32_t port;
-} known_ports[] = {
-    {"vnc", 5900}, {"tns", 1521}, {"irc", 6667}, {"msrp", 2855}, {"opcua", 4840}};
+} known_ports[] = {{"vnc", 5900}, {"tns", 1521}, {"irc", 6667}, {"msrp", 2855}, {"opcua", 4840}};
 
 static dissector_handle_t handle_of(const char *dissector) {
     dissector_handle_t handle = find_dissector(dissector);
@@ -118,8 +124,8 @@ static bool is_tls(const uint8_t *bytes, size_t length) {
 }
 
 static bool is_http(const uint8_t *bytes, size_t length) {
-    static const char *const begins[] = {"GET /",     "POST /",   "HEAD /",      "PUT /",
-                                         "DELETE /",  "PATCH /",  "OPTIONS ",    "CONNECT ",
+    static const char *const begins[] = {"GET /",     "POST /",   "HEAD /",   "PUT /",
+                                         "DELETE /",  "PATCH /",  "OPTIONS ", "CONNECT ",
                                          "HTTP/1.0 ", "HTTP/1.1 "};
     for (size_t i = 0; i < array_length(begins); i++)
         if (starts(bytes, length, begins[i]))
@@ -139,8 +145,8 @@ static bool is_mqtt_connect(const uint8_t *bytes, size_t length) {
            (length > sizeof old && memcmp(bytes, old, sizeof old) == 0);
 }
 
-/* MQTT: a CONNECT, whole or not, or (where the capture begins later) a whole PUBLISH with a topic of
- * printable characters. */
+/* MQTT: a CONNECT, whole or not, or (where the capture begins later) a whole PUBLISH with a topic
+ * of printable characters. */
 static bool is_mqtt(const uint8_t *bytes, size_t length) {
     size_t at = 1, rest = 0;
     for (unsigned shift = 0; at < length && shift < 28; shift += 7) {
@@ -164,7 +170,7 @@ static bool is_mqtt(const uint8_t *bytes, size_t length) {
 static bool is_nats(const uint8_t *bytes, size_t length) { return starts(bytes, length, "INFO {"); }
 
 static bool is_sip(const uint8_t *bytes, size_t length) {
-    static const char *const begins[] = {"SIP/2.0 ", "REGISTER sip", "INVITE sip", "ACK sip",
+    static const char *const begins[] = {"SIP/2.0 ", "REGISTER sip", "INVITE sip",  "ACK sip",
                                          "BYE sip",  "CANCEL sip",   "OPTIONS sip", "MESSAGE sip"};
     for (size_t i = 0; i < array_length(begins); i++)
         if (starts(bytes, length, begins[i]))
@@ -186,9 +192,9 @@ static const struct {
     bool text, binary; /* in which messages */
     bool (*sniff)(const uint8_t *bytes, size_t length);
 } sniffers[] = {
-    {"tls", false, true, is_tls},   {"ssh", true, true, is_ssh},   {"http", true, true, is_http},
-    {"vnc", false, true, is_rfb},   {"mqtt", false, true, is_mqtt}, {"amqp", false, true, is_amqp},
-    {"sip", true, false, is_sip},   {"xmpp", true, false, is_xmpp}, {"nats", true, true, is_nats},
+    {"tls", false, true, is_tls}, {"ssh", true, true, is_ssh},    {"http", true, true, is_http},
+    {"vnc", false, true, is_rfb}, {"mqtt", false, true, is_mqtt}, {"amqp", false, true, is_amqp},
+    {"sip", true, false, is_sip}, {"xmpp", true, false, is_xmpp}, {"nats", true, true, is_nats},
 };
 
 /* ---- heuristics ---- */
@@ -246,8 +252,8 @@ static void rule_free(void *one) {
 
 /* Of "protobuf:package.Message" the first part; for g_free. */
 static char *dissector_of(const struct rule *rule) {
-    const char *behind = g_str_has_prefix(rule->dissector, "protobuf:") ? strchr(rule->dissector, ':')
-                                                                        : NULL;
+    const char *behind =
+        g_str_has_prefix(rule->dissector, "protobuf:") ? strchr(rule->dissector, ':') : NULL;
     return behind ? g_strndup(rule->dissector, (gsize)(behind - rule->dissector))
                   : g_strdup(rule->dissector);
 }
@@ -259,8 +265,7 @@ static wsx_bool rule_check(void *one, char **error) {
     if (!rule->pattern || !*rule->pattern)
         *error = g_strdup("A pattern is needed; * stands for anything");
     else if (!dissector || !handle_of(dissector))
-        *error = g_strdup_printf("There is no dissector \"%s\"",
-                                 dissector ? dissector : "");
+        *error = g_strdup_printf("There is no dissector \"%s\"", dissector ? dissector : "");
     g_free(dissector);
     return *error == NULL;
 }
@@ -286,9 +291,10 @@ void wsx_payload_register(module_t *module) {
         UAT_FLD_VS(rules, kind, "What", rule_kinds, "What the pattern is held against"),
         UAT_FLD_CSTRING(rules, pattern, "Pattern",
                         "* stands for any characters, ? for one; upper and lower case are equal"),
-        UAT_FLD_CSTRING(rules, dissector, "Dissector",
-                        "As in \"tshark -G dissectors\"; protobuf:NAME for messages of that type, with "
-                        "the search paths of Wireshark's preferences for Protobuf"),
+        UAT_FLD_CSTRING(
+            rules, dissector, "Dissector",
+            "As in \"tshark -G dissectors\"; protobuf:NAME for messages of that type, with "
+            "the search paths of Wireshark's preferences for Protobuf"),
         UAT_FLD_VS(rules, mode, "Delivery", rule_modes,
                    "Message: a message is one unit. Units: a message may hold several. Stream: the "
                    "messages of a direction are one stream of bytes"),
@@ -373,8 +379,8 @@ static struct wsx_choice choice_by_token(const char *token) {
 /* By the first byte of wsx_app_protocol.member: a bit for each of wsx_apps. */
 static uint32_t apps_by_byte[256];
 static size_t member_length[32]; /* of each of wsx_apps */
-/* A bit for each of wsx_apps: with `sniff`; of those the ones that a message beginning with '{' may be
- * of; of those the ones with no member to look for, and with a part of the URI to look for. */
+/* A bit for each of wsx_apps: with `sniff`; of those the ones that a message beginning with '{' may
+ * be of; of those the ones with no member to look for, and with a part of the URI to look for. */
 static uint32_t apps_sniffing, apps_of_objects, apps_always_asked, apps_by_uri;
 
 /* The number of a mask's lowest bit. */
@@ -567,8 +573,7 @@ static void dissect_message(const struct wsx_item *item, tvbuff_t *tvb, packet_i
     int length = (int)tvb_captured_length(tvb);
     if (message->text)
         wsx_add_text(payload_tree, hf_b_text, tvb);
-    if (!message->incomplete && length &&
-        dissect_by_choice(item, tvb, pinfo, top, payload_tree))
+    if (!message->incomplete && length && dissect_by_choice(item, tvb, pinfo, top, payload_tree))
         return;
     if (message->incomplete)
         wsx_deliver_gap(delivery_of(item->session), item, pinfo);

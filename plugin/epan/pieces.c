@@ -1,7 +1,7 @@
 /*
- * pieces.c - the bytes of HTTP/3 streams that came before it is known which of them carry WebSocket:
- * Wireshark 4.6 tells that with the first DATA frame, and late packets may come behind it, or before.
- * A part of state.c, see there; http3.c keeps and takes them. First pass only.
+ * pieces.c - the bytes of HTTP/3 streams that came before it is known which of them carry
+ * WebSocket: Wireshark 4.6 tells that with the first DATA frame, and late packets may come behind
+ * it, or before. A part of state.c, see there; http3.c keeps and takes them. First pass only.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,8 +9,8 @@
 
 #include <epan/wmem_scopes.h>
 
-/* Of one stream: a first DATA frame that is as long as any sensible message. Of all: what a capture of
- * uploads may cost. A stream with more is given up, and read as Wireshark hands it on. */
+/* Of one stream: a first DATA frame that is as long as any sensible message. Of all: what a capture
+ * of uploads may cost. A stream with more is given up, and read as Wireshark hands it on. */
 #define STREAM_BYTES_MAX (256u * 1024u)
 #define STREAM_PIECES_MAX 1024u
 #define TOTAL_MAX (UINT64_C(64) << 20)

@@ -67,8 +67,8 @@ static struct wsx_record *record_new(const struct wsx_session *session, uint32_t
     return record;
 }
 
-/* In the place of a packet: records are found by packet, in rising order, and those that the end of the
- * file makes are no packet's. */
+/* In the place of a packet: records are found by packet, in rising order, and those that the end of
+ * the file makes are no packet's. */
 #define AT_EOF UINT32_MAX
 
 static uint32_t packet_of(const struct wsx_record *record) {
@@ -485,9 +485,7 @@ struct wsx_call *wsx_state_feed(packet_info *pinfo, struct wsx_session *session,
 }
 
 /* One that a record can name until its own is known. */
-static struct wsx_session *sessions_any(void) {
-    return wsx_writable(wsx_state_session(0));
-}
+static struct wsx_session *sessions_any(void) { return wsx_writable(wsx_state_session(0)); }
 
 struct wsx_call *wsx_state_settle(packet_info *pinfo, struct wsx_session *session) {
     struct wsx_collecting collecting;

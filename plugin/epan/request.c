@@ -16,8 +16,8 @@
 #define REQUESTS 64u
 
 static struct request {
-    const void *flow; /* NULL: free */
-    uint64_t number;  /* of all that began, in their order */
+    const void *flow;  /* NULL: free */
+    uint64_t number;   /* of all that began, in their order */
     uint32_t sequence; /* of its first byte */
     size_t searched;   /* bytes in which no head ends */
     struct wsx_answer *bytes;

@@ -14,8 +14,8 @@
 void wsx_request_init(void);
 /*
  * A segment that holds no whole head: `flow` tells TCP's directions apart, `sequence` is TCP's.
- * The length of what begins a head and has the end of one in it now; 0 while there is none. *head is
- * valid until the next call.
+ * The length of what begins a head and has the end of one in it now; 0 while there is none. *head
+ * is valid until the next call.
  */
 size_t wsx_request_piece(const void *flow, uint32_t sequence, const uint8_t *bytes, size_t length,
                          const uint8_t **head);

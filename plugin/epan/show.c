@@ -94,8 +94,8 @@ static void draw_header(proto_tree *tree, tvbuff_t *tvb, int at, const struct ws
         proto_tree_add_item(tree, hf_b_ext16, tvb, at + 2, 2, ENC_BIG_ENDIAN);
     if (header->length_form == 8)
         proto_tree_add_item(tree, hf_b_ext64, tvb, at + 2, 8, ENC_BIG_ENDIAN);
-    place[WSX_AT_LENGTH] = proto_tree_add_uint64(
-        tree, hf_frame_length, tvb, at + 1, 1 + header->length_form, header->payload_length);
+    place[WSX_AT_LENGTH] = proto_tree_add_uint64(tree, hf_frame_length, tvb, at + 1,
+                                                 1 + header->length_form, header->payload_length);
     if (header->masked)
         place[WSX_AT_KEY] =
             proto_tree_add_item(tree, hf_b_masking_key, tvb, at + header->length - 4, 4, ENC_NA);
@@ -134,9 +134,8 @@ static void draw_close(proto_tree *tree, tvbuff_t *payload, const struct wsx_ite
         if (have >= 2) {
             unsigned code = tvb_get_ntohs(payload, 0);
             /* the built-in's own names end at 1011 */
-            places->at[WSX_AT_CLOSE_CODE] =
-                proto_tree_add_uint_format_value(close, hf_b_close_code, payload, 0, 2, code,
-                                                 "%s (%u)", wsx_close_name(code), code);
+            places->at[WSX_AT_CLOSE_CODE] = proto_tree_add_uint_format_value(
+                close, hf_b_close_code, payload, 0, 2, code, "%s (%u)", wsx_close_name(code), code);
         }
         if (have > 2)
             places->at[WSX_AT_CLOSE_REASON] =

@@ -31,21 +31,22 @@ bool wsx_store_any_carried;
 #define WSX_EARLY_MAX (4u << 20)
 #define WSX_EARLY_SEGMENTS_MAX 4096u
 
-/* Bytes of findings kept of a file, about a million of them: each frame of two bytes may break three
- * rules. With the last one the limit is told. */
+/* Bytes of findings kept of a file, about a million of them: each frame of two bytes may break
+ * three rules. With the last one the limit is told. */
 #define WSX_FINDINGS_MAX (UINT64_C(256) << 20)
 /* Of one finding, with what hangs on its record. */
 #define WSX_FINDING_OVERHEAD 160u
 
-/* Most packets have a frame or two; a large table for each would leave the processor's caches cold. */
+/* Most packets have a frame or two; a large table for each would leave the processor's caches cold.
+ */
 #define WSX_ITEMS_AT_FIRST 4u
 
-static GPtrArray *sessions;      /* all of the file, by number */
+static GPtrArray *sessions;           /* all of the file, by number */
 static GArray *handshake_packets;     /* of heads, uint32_t, in rising order */
 static GPtrArray *handshake_sessions; /* whose head it is, one for each of those */
-static wmem_map_t *by_addresses; /* a session to the latest one between its ends */
-static GHashTable *keys;         /* Sec-WebSocket-Key to struct wsx_session */
-static uint64_t findings_bytes;  /* kept, see WSX_FINDINGS_MAX */
+static wmem_map_t *by_addresses;      /* a session to the latest one between its ends */
+static GHashTable *keys;              /* Sec-WebSocket-Key to struct wsx_session */
+static uint64_t findings_bytes;       /* kept, see WSX_FINDINGS_MAX */
 
 /* See wsx_state_enter. */
 static struct {
@@ -56,7 +57,8 @@ static struct {
     bool once;
     wmem_allocator_t *scope; /* of one packet, with once */
     uint32_t epoch;
-    uint32_t noted; /* the last epoch in which a packet got something of ours, see wsx_state_packet */
+    uint32_t
+        noted; /* the last epoch in which a packet got something of ours, see wsx_state_packet */
 } pass;
 
 int64_t wsx_state_time(const packet_info *pinfo) {
@@ -150,8 +152,7 @@ bool wsx_state_first_pass(const packet_info *pinfo) { return !PINFO_FD_VISITED(p
 void wsx_state_enter(packet_info *pinfo) {
     bool visited = PINFO_FD_VISITED(pinfo);
     /* the last packet may be dissected again at once: another pass, other packet memory */
-    if (pinfo->num == pass.last_packet && pinfo->fd == pass.last_frame &&
-        visited == pass.visited) {
+    if (pinfo->num == pass.last_packet && pinfo->fd == pass.last_frame && visited == pass.visited) {
         pass.between = pass.between || pinfo->cinfo;
         return;
     }
@@ -188,7 +189,8 @@ struct wsx_packet *wsx_state_packet(packet_info *pinfo) {
         pass.noted = pass.epoch;
         packet = wmem_new0(pinfo->pool, struct wsx_packet);
         packet->cursor = UINT32_MAX;
-        packet->items = wmem_array_sized_new(pinfo->pool, sizeof(struct wsx_item), WSX_ITEMS_AT_FIRST);
+        packet->items =
+            wmem_array_sized_new(pinfo->pool, sizeof(struct wsx_item), WSX_ITEMS_AT_FIRST);
         p_add_proto_data(pinfo->pool, pinfo, wsx_proto, 0x777378, packet);
     }
     return packet;
@@ -200,11 +202,14 @@ struct wsx_packet *wsx_state_packet(packet_info *pinfo) {
  * of its own. */
 static bool rule_is_enabled(enum wsx_rule rule) {
     const struct wsx_rule_info *info = wsx_rule_info(rule);
-    static const int groups[] = {
-        [WSX_SCOPE_HANDSHAKE] = WSX_GROUP_HANDSHAKE, [WSX_SCOPE_FRAME] = WSX_GROUP_FRAME,
-        [WSX_SCOPE_MESSAGE] = WSX_GROUP_MESSAGE,     [WSX_SCOPE_CLOSE] = WSX_GROUP_CLOSE,
-        [WSX_SCOPE_CONTROL] = WSX_GROUP_CLOSE,       [WSX_SCOPE_DEFLATE] = WSX_GROUP_DEFLATE,
-        [WSX_SCOPE_STREAM] = -1,                     [WSX_SCOPE_HTTP2] = WSX_GROUP_HANDSHAKE};
+    static const int groups[] = {[WSX_SCOPE_HANDSHAKE] = WSX_GROUP_HANDSHAKE,
+                                 [WSX_SCOPE_FRAME] = WSX_GROUP_FRAME,
+                                 [WSX_SCOPE_MESSAGE] = WSX_GROUP_MESSAGE,
+                                 [WSX_SCOPE_CLOSE] = WSX_GROUP_CLOSE,
+                                 [WSX_SCOPE_CONTROL] = WSX_GROUP_CLOSE,
+                                 [WSX_SCOPE_DEFLATE] = WSX_GROUP_DEFLATE,
+                                 [WSX_SCOPE_STREAM] = -1,
+                                 [WSX_SCOPE_HTTP2] = WSX_GROUP_HANDSHAKE};
     if (strstr(info->reference, " 10."))
         return wsx_group_enabled[WSX_GROUP_SECURITY];
     int group = groups[info->scope];
@@ -661,14 +666,14 @@ void wsx_state_early_in(packet_info *pinfo, struct wsx_session *session,
     }
     const tcp_flow_t *flow = session->tcp ? session->tcp->fwd : NULL;
     struct wsx_early *early = g_malloc(sizeof *early + captured);
-    *early = (struct wsx_early){.direction = direction,
-                                .sequence = sequence,
-                                .length = length,
-                                .captured = captured,
-                                .after_hole = session->http != WSX_HTTP_1 &&
-                                              session->hole[direction],
-                                .packet = packet,
-                                .time = wsx_state_time(pinfo)};
+    *early =
+        (struct wsx_early){.direction = direction,
+                           .sequence = sequence,
+                           .length = length,
+                           .captured = captured,
+                           .after_hole = session->http != WSX_HTTP_1 && session->hole[direction],
+                           .packet = packet,
+                           .time = wsx_state_time(pinfo)};
     session->hole[direction] = false;
     if (flow && flow->tcp_analyze_seq_info)
         early->acknowledged = flow->tcp_analyze_seq_info->lastack;

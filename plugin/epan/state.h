@@ -80,14 +80,14 @@ struct wsx_end {
 
 /* One WebSocket connection. Set in the first pass, unless said otherwise. */
 struct wsx_session {
-    uint32_t number; /* websocket.stream */
+    uint32_t number;             /* websocket.stream */
     struct wsx_connection *core; /* NULL before the answer, and for a refused upgrade */
     enum wsx_http_version http;
     bool midstream; /* no handshake was captured */
     bool encrypted;
-    bool opened; /* frames are read */
+    bool opened;  /* frames are read */
     bool deflate; /* permessage-deflate was agreed */
-    bool direct; /* TCP calls us, with sequence numbers */
+    bool direct;  /* TCP calls us, with sequence numbers */
     enum wsx_cause cause;
     const char *uri, *subprotocol, *extensions; /* NULL when there is none */
     struct wsx_end client, server;
@@ -100,7 +100,7 @@ struct wsx_session {
     const struct wsx_finding *request_findings, *response_findings;
     uint32_t open_packet; /* where "open" stands: the answer, or the first frame */
     int64_t open_time;
-    int time_digits; /* decimal digits of the capture's time stamps */
+    int time_digits;  /* decimal digits of the capture's time stamps */
     uint32_t packets; /* those with its handshake, bytes or end */
     uint32_t last_packet;
     int64_t last_time;
@@ -118,13 +118,13 @@ struct wsx_session {
     struct tcp_analysis *tcp;      /* NULL where there is no TCP */
     const tcp_flow_t *client_flow; /* of tcp */
     struct wsx_position position[2];
-    uint32_t early_until[2]; /* TCP: sequence number behind the early bytes */
-    uint32_t answer_rest; /* bytes behind the answer, in its packet, that wait as early ones */
-    uint64_t answer_seen; /* bytes from the server before frames, as far as none are missing */
+    uint32_t early_until[2];   /* TCP: sequence number behind the early bytes */
+    uint32_t answer_rest;      /* bytes behind the answer, in its packet, that wait as early ones */
+    uint64_t answer_seen;      /* bytes from the server before frames, as far as none are missing */
     struct wsx_answer *answer; /* the server's bytes, while the answer is due */
-    bool by_records;      /* TLS hands its records to others: they are read behind the dissection */
-    bool on_tcp;          /* no TLS, no other HTTP between it and TCP: its bytes are TCP's */
-    bool frames_known;    /* TCP: where the server's frames begin, behind the answer's head: */
+    bool by_records;   /* TLS hands its records to others: they are read behind the dissection */
+    bool on_tcp;       /* no TLS, no other HTTP between it and TCP: its bytes are TCP's */
+    bool frames_known; /* TCP: where the server's frames begin, behind the answer's head: */
     uint32_t frames_from;
     int64_t waiting_since[2]; /* ns since the epoch; 0: nothing waits */
     bool fin_seen[2];
@@ -134,23 +134,24 @@ struct wsx_session {
     struct wsx_reset {
         bool seen, from_server;
         uint64_t code;
-    } reset;                     /* HTTP/2 and HTTP/3: the stream was reset */
+    } reset;                       /* HTTP/2 and HTTP/3: the stream was reset */
     struct wsx_quic_side *quic[2]; /* HTTP/3 */
     struct wsx_h3_data *h3[2];     /* HTTP/3: its bytes on their way */
-    /* HTTP/3 without the preference, any pass: its bytes are taken from QUIC, or from Wireshark's calls */
+    /* HTTP/3 without the preference, any pass: its bytes are taken from QUIC, or from Wireshark's
+     * calls */
     bool by_pieces, by_calls;
-    bool hole[2];                  /* TLS, HTTP/2: bytes may be missing before those that come next */
-    bool lossy[2];                 /* bytes are missing, before the answer or of what carries it */
-    uint32_t answer_end;           /* TCP: sequence number behind the answer's packet; 0 = not known */
+    bool hole[2];        /* TLS, HTTP/2: bytes may be missing before those that come next */
+    bool lossy[2];       /* bytes are missing, before the answer or of what carries it */
+    uint32_t answer_end; /* TCP: sequence number behind the answer's packet; 0 = not known */
     const char *setting_finding; /* of h2-setting-withdrawn, to be told in this packet */
     enum wsx_direction setting_sender;
     bool request_ack_known;
     uint32_t request_ack; /* TCP: what the request acknowledged */
     unsigned early_count[2];
-    int64_t early_since[2]; /* time of the first of these */
+    int64_t early_since[2];                /* time of the first of these */
     uint8_t open_rules[2][WSX_RULE_COUNT]; /* of the message under way, in order */
     uint8_t open_rule_count[2];
-    const struct wsx_part *part[2]; /* of the frame under way */
+    const struct wsx_part *part[2];        /* of the frame under way */
     struct wsx_fragment_list fragments[2]; /* of the message under way */
     bool at_eof; /* the end of the file ended it: its last records are these */
     uint32_t eof_first, eof_count;
@@ -193,35 +194,37 @@ struct wsx_item {
     struct wsx_frame_header header;
     uint32_t index; /* frame.index */
     uint32_t begin_packet;
-    int64_t delta; /* ns, -1: first frame of the connection */
-    int offset;    /* of its first byte in the call's bytes when it lies there wholly, else -1 */
-    size_t have;   /* payload bytes given */
-    uint64_t missing;  /* payload bytes not captured; note: lost bytes */
+    int64_t delta;    /* ns, -1: first frame of the connection */
+    int offset;       /* of its first byte in the call's bytes when it lies there wholly, else -1 */
+    size_t have;      /* payload bytes given */
+    uint64_t missing; /* payload bytes not captured; note: lost bytes */
     bool over_limit, unfinished, first_close;
-    const uint8_t *wire;   /* payload; masked where the frame is and `plain` is false */
-    bool plain;            /* wire is unmasked */
+    const uint8_t *wire;           /* payload; masked where the frame is and `plain` is false */
+    bool plain;                    /* wire is unmasked */
     uint32_t answers, answered_in; /* packets; 0 = none */
     int64_t answer_time;           /* ns */
     uint32_t message_index;        /* 0 = none */
     /* the message that this frame ends, or a broken one; NULL else. Its bytes are there when
      * message_bytes is called. */
     struct wsx_message *message;
-    const struct wsx_fragment *fragments; /* of the message: the first WSX_FRAGMENTS_LISTED frames */
-    uint32_t fragment_count;              /* 0 for a message of one frame */
+    const struct wsx_fragment
+        *fragments;              /* of the message: the first WSX_FRAGMENTS_LISTED frames */
+    uint32_t fragment_count;     /* 0 for a message of one frame */
     const struct wsx_kept *kept; /* state.c's */
     enum wsx_cause cause;        /* WSX_KIND_END */
 };
 
 /* What is known of a packet. Packet scope; queued for the taps once. */
 struct wsx_packet {
-    uint32_t cursor; /* later passes: the next record */
-    wmem_array_t *items; /* struct wsx_item */
+    uint32_t cursor;             /* later passes: the next record */
+    wmem_array_t *items;         /* struct wsx_item */
     struct wsx_session *session; /* first pass: of the last call */
-    bool called;   /* the packet's dissection handed us bytes */
-    bool end_told; /* and said whether a FIN is behind them; there is no RST */
-    bool columns;  /* the Info column is ours */
-    wmem_list_t *tvbs; /* first pass: data sources that we were called with */
-    wmem_list_t *tunnelled; /* first pass: bytes that we were called with, of a session not known then */
+    bool called;                 /* the packet's dissection handed us bytes */
+    bool end_told;               /* and said whether a FIN is behind them; there is no RST */
+    bool columns;                /* the Info column is ours */
+    wmem_list_t *tvbs;           /* first pass: data sources that we were called with */
+    wmem_list_t
+        *tunnelled; /* first pass: bytes that we were called with, of a session not known then */
 };
 
 void wsx_state_register(void);
@@ -239,7 +242,8 @@ void wsx_state_tap_ran(void);
 struct wsx_packet *wsx_state_packet(packet_info *pinfo);
 /* The same, NULL when nothing of WebSocket is in the packet. */
 struct wsx_packet *wsx_state_packet_peek(packet_info *pinfo);
-/* The same while the packet is dissected: others may have been since, when a window or a tap asks. */
+/* The same while the packet is dissected: others may have been since, when a window or a tap asks.
+ */
 struct wsx_packet *wsx_state_packet_here(packet_info *pinfo);
 bool wsx_state_first_pass(const packet_info *pinfo);
 /* The packet's time, ns since the epoch. */
@@ -287,14 +291,15 @@ enum wsx_direction wsx_state_direction(const struct wsx_session *session, const 
 
 /* The TCP sequence number that stands for what the direction has taken so far. */
 void wsx_state_anchor(struct wsx_session *session, enum wsx_direction direction, uint32_t sequence);
-/* Offset of a TCP sequence number; *before is true when it lies before the direction's beginning. */
+/* Offset of a TCP sequence number; *before is true when it lies before the direction's beginning.
+ */
 uint64_t wsx_state_offset(struct wsx_session *session, enum wsx_direction direction,
                           uint32_t sequence, uint64_t *before);
 /* How long pieces of this direction have waited for bytes before them, ns; 0 when none wait. */
 int64_t wsx_state_waited(const packet_info *pinfo, const struct wsx_session *session,
                          enum wsx_direction direction);
-/* Bytes that came before the answer. sequence: of the first one; without TCP's numbers (position not
- * known) they follow those before. */
+/* Bytes that came before the answer. sequence: of the first one; without TCP's numbers (position
+ * not known) they follow those before. */
 void wsx_state_early(packet_info *pinfo, struct wsx_session *session, enum wsx_direction direction,
                      uint32_t sequence, const uint8_t *bytes, size_t captured, uint64_t length);
 /* The same, of an earlier packet. */
@@ -326,8 +331,9 @@ bool wsx_state_stream_is_open(const struct wsx_session *session, const packet_in
 void wsx_state_stream_fin(struct wsx_session *session, enum wsx_direction direction);
 /* The stream was reset. */
 void wsx_state_stream_reset(struct wsx_session *session, bool from_server, uint64_t code);
-/* Looks whether TCP lost bytes right before this packet, or has another order: they may have been of any
- * stream that it carries. Before the packet's bytes are fed. handed_on: by TCP to what it carries. */
+/* Looks whether TCP lost bytes right before this packet, or has another order: they may have been
+ * of any stream that it carries. Before the packet's bytes are fed. handed_on: by TCP to what it
+ * carries. */
 void wsx_state_carrier_look(packet_info *pinfo, bool handed_on);
 /* TLS: the packet's bytes were decrypted, or could not be (yet). */
 void wsx_state_carrier_read(struct wsx_session *session, enum wsx_direction direction, bool read);
@@ -337,8 +343,9 @@ uint64_t wsx_state_stream_offset(struct wsx_session *session, enum wsx_direction
 bool wsx_state_server_is_seen(const struct wsx_session *session);
 /* The stream is of this QUIC connection, by Wireshark's number. */
 void wsx_state_on_quic(struct wsx_session *session, uint32_t connection);
-/* Bytes of the stream that come next begin at this byte of the QUIC stream, those before in the packet
- * included. Where that is not behind the piece that came last, some are missing or come late. */
+/* Bytes of the stream that come next begin at this byte of the QUIC stream, those before in the
+ * packet included. Where that is not behind the piece that came last, some are missing or come
+ * late. */
 void wsx_state_quic_begin(packet_info *pinfo, struct wsx_session *session,
                           enum wsx_direction direction, uint64_t offset);
 /* What a QUIC STREAM frame brings. */
@@ -355,7 +362,8 @@ void wsx_state_h3_push(struct wsx_session *session, enum wsx_direction direction
 /* A QUIC STREAM frame of a stream that is not known to be WebSocket's: kept, up to named bounds. */
 void wsx_state_keep_piece(packet_info *pinfo, uint64_t stream_id,
                           const struct wsx_quic_piece *piece);
-/* A stream that was reset, and all of a connection that is closed: nothing of it is kept any more. */
+/* A stream that was reset, and all of a connection that is closed: nothing of it is kept any more.
+ */
 void wsx_state_drop_kept(packet_info *pinfo, uint64_t stream_id);
 void wsx_state_drop_all_kept(packet_info *pinfo);
 /* Everything that came of the stream is. */
@@ -372,20 +380,19 @@ bool wsx_state_quic_is_known(const struct wsx_session *session, enum wsx_directi
                              uint64_t offset, uint64_t length);
 /* The number of a 1-RTT packet: where one is missing before it, any stream may lack bytes. */
 void wsx_state_quic_number(packet_info *pinfo, uint64_t number);
-/* The sender of this 1-RTT packet has received the other side's packet of this number. One that was not captured
- * may have been about any stream. */
+/* The sender of this 1-RTT packet has received the other side's packet of this number. One that was
+ * not captured may have been about any stream. */
 void wsx_state_quic_ack(packet_info *pinfo, uint64_t largest);
-/* Bytes of the stream come: they may answer what the capture lacks, unless the packet acknowledges what its
- * sender had received. */
+/* Bytes of the stream come: they may answer what the capture lacks, unless the packet acknowledges
+ * what its sender had received. */
 void wsx_state_quic_answers(const packet_info *pinfo, struct wsx_session *session);
-/* The sender of this packet ends the stream, or the connection (session NULL). What the other side sent last
- * is known to have been seen only where the packet acknowledges what had come. */
+/* The sender of this packet ends the stream, or the connection (session NULL). What the other side
+ * sent last is known to have been seen only where the packet acknowledges what had come. */
 void wsx_state_quic_ends(packet_info *pinfo, struct wsx_session *session);
-/* A QUIC STREAM frame; fin: its last byte is the direction's last. Frames may come in any order: the
- * direction is at its end when all bytes before it are there. */
+/* A QUIC STREAM frame; fin: its last byte is the direction's last. Frames may come in any order:
+ * the direction is at its end when all bytes before it are there. */
 void wsx_state_quic_piece(packet_info *pinfo, struct wsx_session *session,
-                          enum wsx_direction direction, uint64_t offset, uint64_t length,
-                          bool fin);
+                          enum wsx_direction direction, uint64_t offset, uint64_t length, bool fin);
 /* What carries the stream ended, and with it all others: by a FIN of one side, or at once. */
 void wsx_state_carrier_fin(struct wsx_session *session, enum wsx_direction direction);
 void wsx_state_carrier_end(struct wsx_session *session, enum wsx_cause cause);

@@ -1,6 +1,6 @@
 /*
- * store.h - what state.c, streams.c, pieces.c, records.c and ends.c share: the insides of what state.h describes.
- * Nobody else's.
+ * store.h - what state.c, streams.c, pieces.c, records.c and ends.c share: the insides of what
+ * state.h describes. Nobody else's.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -76,24 +76,25 @@ struct wsx_carrier {
     struct wsx_session *latest;
     bool unread[2]; /* TLS: the last bytes of this direction were not decrypted, or not yet */
     /* HTTP/2 and HTTP/3: */
-    uint32_t looked; /* packet: see wsx_state_carrier_look */
+    uint32_t looked;          /* packet: see wsx_state_carrier_look */
     struct tcp_analysis *tcp; /* with SETTINGS; NULL where there is no TCP */
     struct wsx_flow {         /* TCP: what each side has sent */
         bool known;
         uint32_t next; /* sequence number behind the bytes of it that were captured last */
     } flow[2];
-    uint64_t next_number[2];          /* QUIC: of each side's next packet */
-    uint64_t next_unseen[2];          /* the same, as far as the other side acknowledged what was not captured */
-    uint32_t acks_in[2];              /* QUIC: packet, with the last ACK frame that each side sent */
-    wmem_map_t *streams;              /* uint64_t to struct wsx_session */
-    wmem_map_t *kept;                 /* uint64_t to struct wsx_kept_stream, pieces.c's; NULL: none */
+    uint64_t next_number[2]; /* QUIC: of each side's next packet */
+    uint64_t
+        next_unseen[2];  /* the same, as far as the other side acknowledged what was not captured */
+    uint32_t acks_in[2]; /* QUIC: packet, with the last ACK frame that each side sent */
+    wmem_map_t *streams; /* uint64_t to struct wsx_session */
+    wmem_map_t *kept;    /* uint64_t to struct wsx_kept_stream, pieces.c's; NULL: none */
     struct wsx_session *first, *last; /* the same, by number */
     struct wsx_settings {
         uint32_t packet; /* of its first SETTINGS, 0 = not seen */
         bool lossy;      /* segments of this side are missing, other SETTINGS may be in them */
         bool sequence_known;
         uint32_t sequence; /* TCP: of that packet; only told behind a request */
-        bool enabled;    /* SETTINGS_ENABLE_CONNECT_PROTOCOL was 1 once */
+        bool enabled;      /* SETTINGS_ENABLE_CONNECT_PROTOCOL was 1 once */
         uint32_t fault_packet;
         const char *fault; /* of h2-setting-withdrawn, not told yet */
     } settings[2];         /* of each side */
@@ -103,7 +104,7 @@ struct wsx_carrier {
 struct wsx_early {
     struct wsx_early *next;
     enum wsx_direction direction;
-    uint32_t sequence; /* TCP */
+    uint32_t sequence;     /* TCP */
     uint32_t acknowledged; /* TCP: what its sender had received by then; 0 = not known */
     uint64_t length;
     size_t captured;
@@ -155,8 +156,8 @@ void wsx_store_touch(struct wsx_session *session, const packet_info *pinfo);
 /* ends.c */
 void wsx_store_ends_init(void);
 void wsx_store_ends_cleanup(void);
-/* Does what is left to do at the packet's end for one session, one that ended before `session`. NULL when
- * there is none. */
+/* Does what is left to do at the packet's end for one session, one that ended before `session`.
+ * NULL when there is none. */
 struct wsx_session *wsx_state_settle_one(packet_info *pinfo, struct wsx_session *session,
                                          struct wsx_collecting *collecting);
 void wsx_state_finish_at_eof(struct wsx_session *session, struct wsx_collecting *collecting);
@@ -190,8 +191,8 @@ bool wsx_store_answer_is_whole(const struct wsx_session *session, const packet_i
 void wsx_store_judge_late_settings(const struct wsx_session *session, const packet_info *pinfo,
                                    const struct wsx_finding_sink *sink);
 void wsx_store_judge_reset(const struct wsx_session *session, const struct wsx_finding_sink *sink);
-/* A capture that lacks segments of what carries the streams may lack the answer, too: that shows only
- * in what the server sends behind it. */
+/* A capture that lacks segments of what carries the streams may lack the answer, too: that shows
+ * only in what the server sends behind it. */
 bool wsx_store_carrier_is_lossy(const struct wsx_session *session);
 /* The session ends: what is missing of its QUIC stream. */
 void wsx_store_end_quic(struct wsx_session *session, struct wsx_collecting *collecting);

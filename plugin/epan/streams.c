@@ -65,13 +65,13 @@ void wsx_state_on_quic(struct wsx_session *session, uint32_t connection) {
 
 /* How far the bytes of one direction of a QUIC stream are there. */
 struct wsx_quic_side {
-    uint64_t next;  /* all before it are there */
-    uint64_t end;   /* the last one that is there ends here */
-    uint64_t last;  /* the piece that came last, of new bytes, ends here */
+    uint64_t next;     /* all before it are there */
+    uint64_t end;      /* the last one that is there ends here */
+    uint64_t last;     /* the piece that came last, of new bytes, ends here */
     uint32_t begun_in; /* packet: its bytes were held against `last` */
-    bool whole;     /* from its first byte on */
-    uint64_t final; /* the stream's length, UINT64_MAX = not known */
-    unsigned count; /* of pieces behind a hole */
+    bool whole;        /* from its first byte on */
+    uint64_t final;    /* the stream's length, UINT64_MAX = not known */
+    unsigned count;    /* of pieces behind a hole */
     struct {
         uint64_t begin, end;
     } piece[WSX_QUIC_PIECES];
@@ -164,8 +164,8 @@ void wsx_state_quic_piece(packet_info *pinfo, struct wsx_session *session,
         wsx_state_stream_fin(session, direction);
 }
 
-/* A hole of a QUIC stream that is not filled by then was lost in the capture: so many later pieces, or so
- * long after them. */
+/* A hole of a QUIC stream that is not filled by then was lost in the capture: so many later pieces,
+ * or so long after them. */
 #define LATER_PIECES 12u
 #define LATER_NS INT64_C(200000000)
 
@@ -176,8 +176,8 @@ void wsx_state_h3_push(struct wsx_session *session, enum wsx_direction direction
     int64_t since;
     struct wsx_h3_data **data = &session->h3[direction];
     if (!*data)
-        *data = wsx_h3_data_new(quic_side(session, direction, piece->offset)->whole ? 0
-                                                                                    : piece->offset);
+        *data = wsx_h3_data_new(
+            quic_side(session, direction, piece->offset)->whole ? 0 : piece->offset);
     wsx_h3_data_push(*data, piece->offset, piece->bytes, piece->length, piece->time, take, context);
     unsigned waiting = wsx_h3_data_waiting(*data, &since);
     if (waiting >= LATER_PIECES || (waiting && wsx_apart(piece->time, since) >= LATER_NS))
@@ -225,8 +225,8 @@ void wsx_state_quic_ack(packet_info *pinfo, uint64_t largest) {
     quic_lost(pinfo, carrier, side);
 }
 
-/* QUIC's packets need not say what their sender had received, and it may say so after the end only. Nor are
- * packet numbers known where nobody reads the tree. */
+/* QUIC's packets need not say what their sender had received, and it may say so after the end only.
+ * Nor are packet numbers known where nobody reads the tree. */
 void wsx_state_quic_ends(packet_info *pinfo, struct wsx_session *session) {
     const struct wsx_carrier *carrier = wsx_store_carrier(wsx_store_conversation(pinfo, false));
     unsigned sender = wsx_store_sender(pinfo);
@@ -242,8 +242,8 @@ void wsx_state_quic_ends(packet_info *pinfo, struct wsx_session *session) {
     }
 }
 
-/* Bytes before what has come already, or before the stream's end, are missing. tail: those before the end
- * alone, what is missing before was told. */
+/* Bytes before what has come already, or before the stream's end, are missing. tail: those before
+ * the end alone, what is missing before was told. */
 static uint64_t quic_missing(const struct wsx_quic_side *side, bool tail) {
     if (tail)
         return side->final != UINT64_MAX && side->final > side->end ? side->final - side->end : 0;
@@ -286,9 +286,9 @@ static unsigned lost_segments(const packet_info *pinfo, const struct tcp_analysi
     return noted ? noted->flags & (WSX_TCP_LOST_SEGMENT | WSX_TCP_ACKED_LOST) : 0;
 }
 
-/* The packet's bytes are not those that follow the captured ones before: some are missing, the packet was
- * cut short, or it comes late and was handed on out of its place. One that was not handed on, of
- * bytes that are known, changes nothing. */
+/* The packet's bytes are not those that follow the captured ones before: some are missing, the
+ * packet was cut short, or it comes late and was handed on out of its place. One that was not
+ * handed on, of bytes that are known, changes nothing. */
 static bool breaks_order(struct wsx_flow *flow, const struct wsx_tcp_view *view, bool handed_on) {
     bool known = flow->known, late = known && (int32_t)(view->sequence - flow->next) < 0;
     if (!view->length || (late && !handed_on))
@@ -298,8 +298,8 @@ static bool breaks_order(struct wsx_flow *flow, const struct wsx_tcp_view *view,
     return breaks;
 }
 
-/* Of this session and its companions behind. The hole of what is only known by an acknowledgement is
- * told by the sender's next segment. */
+/* Of this session and its companions behind. The hole of what is only known by an acknowledgement
+ * is told by the sender's next segment. */
 static void note_loss(struct wsx_session *session, enum wsx_direction direction, bool hole) {
     for (; session; session = session->next_stream) {
         session->hole[direction] |= hole;
@@ -404,7 +404,8 @@ static const char *error_name(enum wsx_http_version http, uint64_t code) {
 /* The side may have ended, or refused, in bytes that were lost. */
 static bool end_is_unknown(const struct wsx_session *session, enum wsx_direction direction) {
     return !session->fin_seen[direction] &&
-           (session->lossy[direction] || wsx_store_carrier(session->conversation)->unread[direction]);
+           (session->lossy[direction] ||
+            wsx_store_carrier(session->conversation)->unread[direction]);
 }
 
 bool wsx_store_carrier_is_lossy(const struct wsx_session *session) {
@@ -434,10 +435,9 @@ void wsx_store_judge_reset(const struct wsx_session *session, const struct wsx_f
 
 static const char *setting_fault(const struct wsx_settings *settings, uint64_t value) {
     if (value > 1)
-        return wmem_strdup_printf(wmem_file_scope(),
-                                  "SETTINGS_ENABLE_CONNECT_PROTOCOL is %" PRIu64
-                                  ", expected 0 or 1",
-                                  value);
+        return wmem_strdup_printf(
+            wmem_file_scope(), "SETTINGS_ENABLE_CONNECT_PROTOCOL is %" PRIu64 ", expected 0 or 1",
+            value);
     if (value == 0 && settings->enabled)
         return "SETTINGS_ENABLE_CONNECT_PROTOCOL is 0 after it was 1";
     return NULL;
@@ -454,8 +454,8 @@ static void settings_begin(packet_info *pinfo, const struct wsx_carrier *carrier
 }
 
 /* A fault is told in this packet where a session of the connection is there to hold it, else with
- * the next request. Either side may commit it (RFC 8441 3), whether or not the setting has a meaning
- * from there. */
+ * the next request. Either side may commit it (RFC 8441 3), whether or not the setting has a
+ * meaning from there. */
 void wsx_state_settings(packet_info *pinfo, const uint64_t *extended_connect) {
     struct wsx_carrier *carrier = wsx_store_carrier_new(wsx_store_conversation(pinfo, true));
     struct wsx_settings *settings = &carrier->settings[wsx_store_sender(pinfo)];
@@ -518,8 +518,8 @@ void wsx_store_judge_settings(const struct wsx_session *session, const packet_in
     carrier->settings[0].fault = carrier->settings[1].fault = NULL;
 }
 
-/* The server's first SETTINGS came behind the request, which acknowledges nothing of them. Under QUIC
- * only the order of packets would tell, which a capture may change. */
+/* The server's first SETTINGS came behind the request, which acknowledges nothing of them. Under
+ * QUIC only the order of packets would tell, which a capture may change. */
 void wsx_store_judge_late_settings(const struct wsx_session *session, const packet_info *pinfo,
                                    const struct wsx_finding_sink *sink) {
     const struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);

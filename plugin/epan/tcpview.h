@@ -18,8 +18,8 @@ struct wsx_tcp_view {
     uint32_t captured;
 };
 
-/* Flags that any TCP header of this packet may have, and this one where bytes may follow it: a quick
- * look, that errs on the side of more. */
+/* Flags that any TCP header of this packet may have, and this one where bytes may follow it: a
+ * quick look, that errs on the side of more. */
 #define WSX_TCP_PAYLOAD 0x100u
 unsigned wsx_tcp_flags(packet_info *pinfo);
 

@@ -48,8 +48,8 @@ static bool has_layer(const packet_info *pinfo, int proto) {
     return false;
 }
 
-/* So few layers below TCP hold none of an application: that would need TCP, and what is below it, once
- * more. */
+/* So few layers below TCP hold none of an application: that would need TCP, and what is below it,
+ * once more. */
 #define LAYERS_BELOW_TCP 4u
 
 /* What is asked of every packet, in one walk. */
@@ -103,9 +103,9 @@ static void tell_received(struct wsx_session *session, enum wsx_direction direct
     uint64_t before;
     if (flow && flow->tcp_analyze_seq_info && flow->tcp_analyze_seq_info->lastack &&
         session->position[!direction].known)
-        wsx_connection_received(session->core, !direction,
-                                wsx_state_offset(session, !direction,
-                                                 flow->tcp_analyze_seq_info->lastack, &before));
+        wsx_connection_received(
+            session->core, !direction,
+            wsx_state_offset(session, !direction, flow->tcp_analyze_seq_info->lastack, &before));
 }
 
 static struct wsx_call *feed_tcp(tvbuff_t *tvb, packet_info *pinfo, struct wsx_session *session,
@@ -113,8 +113,8 @@ static struct wsx_call *feed_tcp(tvbuff_t *tvb, packet_info *pinfo, struct wsx_s
     enum wsx_direction direction = wsx_state_direction(session, pinfo);
     unsigned captured = tvb_captured_length(tvb), length = tvb_reported_length(tvb);
     const uint8_t *bytes = captured ? tvb_get_ptr(tvb, 0, (int)captured) : NULL;
-    uint64_t before, offset = wsx_state_offset(
-                         session, direction, wsx_tcp_sequence(session->tcp, info->seq), &before);
+    uint64_t before, offset = wsx_state_offset(session, direction,
+                                               wsx_tcp_sequence(session->tcp, info->seq), &before);
     if (info->flags & TH_FIN) /* one that ends before the direction begins tells no offset */
         wsx_state_fin(session, direction, length > before ? offset + length - before : 0);
     packet->end_told = !(info->flags & TH_RST);
@@ -175,8 +175,8 @@ static void take_tcp(packet_info *pinfo, struct wsx_session *session, dissector_
 
 /* ---- entry points ---- */
 
-/* The built-in in our place: as if it had been called itself, with one layer and the right to ask for more
- * bytes, of which each call takes one away. */
+/* The built-in in our place: as if it had been called itself, with one layer and the right to ask
+ * for more bytes, of which each call takes one away. */
 static int call_builtin(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     wmem_list_frame_t *own = wmem_list_tail(pinfo->layers);
     if (own && GPOINTER_TO_INT(wmem_list_frame_data(own)) == wsx_proto) {
@@ -195,8 +195,8 @@ static void note_taken(packet_info *pinfo, tvbuff_t *tvb) {
     wmem_list_append(packet->tvbs, tvb_get_ds_tvb(tvb));
 }
 
-/* First pass: we were called with it and know of no session. Inside an HTTP tunnel, HTTP and TLS see the
- * port of the tunnel's end in place of the proxy's: see feed_tunnelled. */
+/* First pass: we were called with it and know of no session. Inside an HTTP tunnel, HTTP and TLS
+ * see the port of the tunnel's end in place of the proxy's: see feed_tunnelled. */
 static void note_tunnelled(packet_info *pinfo, tvbuff_t *tvb) {
     struct wsx_packet *packet = wsx_state_packet(pinfo);
     if (!packet->tunnelled)
@@ -225,7 +225,8 @@ static int dissect_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, 
     return run(tvb, pinfo, tree, session, NULL);
 }
 
-/* The built-in of 4.6 takes what it is given for HTTP's http_upgrade_info_t: what TCP or TLS gives is not. */
+/* The built-in of 4.6 takes what it is given for HTTP's http_upgrade_info_t: what TCP or TLS gives
+ * is not. */
 static int dissect_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
         return call_builtin(tvb, pinfo, tree, NULL);
@@ -250,8 +251,7 @@ static bool is_answer(tvbuff_t *tvb, struct wsx_session *session, uint32_t seque
     }
     if (length < 2)
         return true;
-    struct wsx_chain chain =
-        wsx_chain_read(tvb_get_ptr(tvb, 0, (int)length), length, &expectation);
+    struct wsx_chain chain = wsx_chain_read(tvb_get_ptr(tvb, 0, (int)length), length, &expectation);
     int bits = chain.bits + (chain.ends_exactly ? WSX_EVIDENCE_SEGMENT_END : 0);
     return !chain.frames || bits < ANSWER_EVIDENCE;
 }
@@ -300,8 +300,8 @@ static int dissect_pending(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, 
     const struct tcpinfo *info = data;
     if (wsx_state_first_pass(pinfo)) {
         struct wsx_session *session = wsx_state_find(pinfo);
-        bool waits = session && info && !session->response_packet && !session->cause &&
-                     !session->opened;
+        bool waits =
+            session && info && !session->response_packet && !session->cause && !session->opened;
         if (waits && watch_pending(tvb, pinfo, session, info)) {
             wsx_state_open_unanswered(pinfo, session);
             take_tcp(pinfo, session, tcp_handle);
@@ -374,8 +374,8 @@ static int dissect_decode_as(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree
 
 /* ---- heuristics ---- */
 
-/* A record of TLS in a connection that is not known: when it shows WebSocket, what came before is read,
- * too, at the packet's end. */
+/* A record of TLS in a connection that is not known: when it shows WebSocket, what came before is
+ * read, too, at the packet's end. */
 static struct wsx_session *find_in_record(packet_info *pinfo, const uint8_t *bytes,
                                           unsigned length) {
     bool from_client;
@@ -572,18 +572,18 @@ static struct wsx_session *watch_unknown_records(packet_info *pinfo) {
     return session;
 }
 
-/* First pass, the heuristic is on: a TCP connection that nobody knows for WebSocket. What came before
- * it was known is read, too. */
+/* First pass, the heuristic is on: a TCP connection that nobody knows for WebSocket. What came
+ * before it was known is read, too. */
 static struct wsx_session *watch_unknown(packet_info *pinfo) {
     conversation_t *conversation = find_conversation_pinfo(pinfo, 0);
-    struct tcp_analysis *tcp =
-        conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
+    struct tcp_analysis *tcp = conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
     struct wsx_tcp_view view;
     bool from_client;
     if (!tcp || has_layer(pinfo, proto_tls) || wsx_state_find(pinfo) ||
         !wsx_tcp_view(pinfo, tcp, &view) || !view.captured)
         return NULL;
-    struct wsx_evidence *evidence = wsx_evidence_segment(pinfo, conversation, tcp, &view, &from_client);
+    struct wsx_evidence *evidence =
+        wsx_evidence_segment(pinfo, conversation, tcp, &view, &from_client);
     if (!evidence)
         return NULL;
     struct wsx_session *session = wsx_state_midstream(pinfo, from_client, false);
@@ -597,8 +597,8 @@ static struct wsx_session *watch_unknown(packet_info *pinfo) {
 static void feed_tunnelled(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
                            struct wsx_session *session) {
     struct wsx_packet *packet = wsx_state_packet_here(pinfo);
-    if (!packet || !packet->tunnelled || !session->core || session->cause ||
-        !session->encrypted || session->http != WSX_HTTP_1)
+    if (!packet || !packet->tunnelled || !session->core || session->cause || !session->encrypted ||
+        session->http != WSX_HTTP_1)
         return;
     enum wsx_direction direction = wsx_state_direction(session, pinfo);
     for (wmem_list_frame_t *at = wmem_list_head(packet->tunnelled); at;
@@ -632,8 +632,8 @@ static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
     struct wsx_session *session = NULL;
     if (layers->http)
         wsx_upgrade_scan(pinfo);
-    else if (pinfo->ptype == PT_TCP &&
-             (pinfo->fd->pkt_len >= REQUEST_MIN || wsx_request_waits()) && is_unread(pinfo))
+    else if (pinfo->ptype == PT_TCP && (pinfo->fd->pkt_len >= REQUEST_MIN || wsx_request_waits()) &&
+             is_unread(pinfo))
         wsx_upgrade_held_back(pinfo);
     const struct wsx_handshakes handshakes = wsx_state_handshakes(pinfo->num);
     for (unsigned i = 0; i < handshakes.count; i++)

@@ -26,15 +26,15 @@ void wsx_upgrade_held_back(packet_info *pinfo);
 
 struct wsx_session;
 struct wsx_tcp_view;
-/* The answer is due, and HTTP did not find it in this packet of the server: looks for its head in all
- * that the server sent so far, in any order. */
+/* The answer is due, and HTTP did not find it in this packet of the server: looks for its head in
+ * all that the server sent so far, in any order. */
 void wsx_upgrade_answer(packet_info *pinfo, struct wsx_session *session,
                         const struct wsx_tcp_view *view);
-/* The same under TLS, behind the dissection: records with frames that HTTP took for its own, because
- * they lie in the answer's packet or came before it. */
+/* The same under TLS, behind the dissection: records with frames that HTTP took for its own,
+ * because they lie in the answer's packet or came before it. */
 void wsx_upgrade_rest(packet_info *pinfo, struct wsx_session *session);
-/* The packet's next TLS record that nobody has handed to us; NULL behind the last. *list: where to go
- * on, at first pinfo->data_src. */
+/* The packet's next TLS record that nobody has handed to us; NULL behind the last. *list: where to
+ * go on, at first pinfo->data_src. */
 tvbuff_t *wsx_upgrade_next_record(packet_info *pinfo, GSList **list);
 
 #endif

@@ -17,9 +17,9 @@
 /* One data source of the packet, on its way through a scan. */
 struct source {
     const uint8_t *bytes;
-    size_t length; /* a head may begin here */
-    size_t whole;  /* captured */
-    bool packet;   /* the packet itself, not something made of it */
+    size_t length;     /* a head may begin here */
+    size_t whole;      /* captured */
+    bool packet;       /* the packet itself, not something made of it */
     bool put_together; /* by answer.c: offsets are those from where the answer is due */
     bool encrypted;
 };
@@ -73,8 +73,8 @@ static size_t find_start(const uint8_t *bytes, size_t length, bool request) {
     return length;
 }
 
-/* The sequence number of the source's byte `at`, where the source is the packet or was made by TCP: its
- * segment lies at its end, or with tcp.reassemble_out_of_order anywhere in it. */
+/* The sequence number of the source's byte `at`, where the source is the packet or was made by TCP:
+ * its segment lies at its end, or with tcp.reassemble_out_of_order anywhere in it. */
 static bool sequence_of(const struct source *source, const struct wsx_tcp_view *view, size_t at,
                         uint32_t *sequence) {
     if (!view->payload || !view->captured || view->captured > source->whole)
@@ -166,8 +166,7 @@ static void find_frames(packet_info *pinfo, struct wsx_session *session,
                         const struct source *source, size_t end) {
     struct wsx_tcp_view view;
     if (source->put_together)
-        session->frames_from =
-            session->position[WSX_SERVER_TO_CLIENT].sequence + (uint32_t)end;
+        session->frames_from = session->position[WSX_SERVER_TO_CLIENT].sequence + (uint32_t)end;
     session->frames_known =
         source->put_together ||
         (!source->encrypted && session->tcp && wsx_tcp_view(pinfo, session->tcp, &view) &&
@@ -179,8 +178,8 @@ static void take_put_together(packet_info *pinfo, struct wsx_session *session, s
     uint32_t due = session->frames_from - (uint32_t)end;
     uint64_t at = end;
     const uint8_t *bytes;
-    for (size_t length; session->opened &&
-                        (length = wsx_answer_next(session->answer, at, &at, &bytes)) != 0;
+    for (size_t length;
+         session->opened && (length = wsx_answer_next(session->answer, at, &at, &bytes)) != 0;
          at += length)
         wsx_state_early(pinfo, session, WSX_SERVER_TO_CLIENT, due + (uint32_t)at, bytes, length,
                         length);
@@ -195,7 +194,8 @@ static bool take_response(packet_info *pinfo, struct wsx_session *session,
         bool complete;
         memset(&head, 0, sizeof head);
         size_t used = wsx_head_parse(bytes + at, source->whole - at, &head, &complete);
-        bool final = used && complete && !head.request && (head.status == 101 || head.status >= 200);
+        bool final =
+            used && complete && !head.request && (head.status == 101 || head.status >= 200);
         if (final && (session || (head.status == 101 && head.upgrade_websocket))) {
             session = wsx_state_response(pinfo, session, &head, source->encrypted, 0);
             find_frames(pinfo, session, source, at + used);
@@ -280,14 +280,13 @@ static struct wsx_session *waiting(struct wsx_session *latest) {
 static bool take_request_in_pieces(packet_info *pinfo) {
     conversation_t *conversation =
         pinfo->ptype == PT_TCP ? wsx_store_conversation(pinfo, false) : NULL;
-    struct tcp_analysis *tcp =
-        conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
+    struct tcp_analysis *tcp = conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
     struct wsx_tcp_view view;
     if (!tcp || !wsx_tcp_view(pinfo, tcp, &view) || !view.captured)
         return false;
     struct source source = {.packet = false};
-    source.whole = source.length = wsx_request_piece(tcp->fwd, view.sequence, view.payload,
-                                                     view.captured, &source.bytes);
+    source.whole = source.length =
+        wsx_request_piece(tcp->fwd, view.sequence, view.payload, view.captured, &source.bytes);
     return source.length && take_request(pinfo, &source);
 }
 
@@ -320,10 +319,10 @@ void wsx_upgrade_scan(packet_info *pinfo) {
 void wsx_upgrade_answer(packet_info *pinfo, struct wsx_session *session,
                         const struct wsx_tcp_view *view) {
     const struct wsx_position *due = &session->position[WSX_SERVER_TO_CLIENT];
-    if (!due->known || due->offset ||
-        wsx_state_direction(session, pinfo) != WSX_SERVER_TO_CLIENT)
+    if (!due->known || due->offset || wsx_state_direction(session, pinfo) != WSX_SERVER_TO_CLIENT)
         return;
-    uint64_t before, offset = wsx_state_offset(session, WSX_SERVER_TO_CLIENT, view->sequence, &before);
+    uint64_t before,
+        offset = wsx_state_offset(session, WSX_SERVER_TO_CLIENT, view->sequence, &before);
     if (before || !view->payload)
         return;
     wsx_answer_add(&session->answer, offset, view->payload, view->captured);
@@ -335,8 +334,7 @@ void wsx_upgrade_answer(packet_info *pinfo, struct wsx_session *session,
 
 void wsx_upgrade_held_back(packet_info *pinfo) {
     conversation_t *conversation = wsx_store_conversation(pinfo, false);
-    struct tcp_analysis *tcp =
-        conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
+    struct tcp_analysis *tcp = conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
     struct wsx_tcp_view view;
     if (!tcp || !wsx_tcp_view(pinfo, tcp, &view) || !view.captured)
         return;
@@ -352,6 +350,7 @@ void wsx_upgrade_held_back(packet_info *pinfo) {
     }
     struct source source = {.packet = true, .bytes = view.payload};
     source.whole = source.length = view.captured;
-    if (((begins && take_request(pinfo, &source)) || take_request_in_pieces(pinfo)) && (latest = wsx_state_find(pinfo)) != NULL)
+    if (((begins && take_request(pinfo, &source)) || take_request_in_pieces(pinfo)) &&
+        (latest = wsx_state_find(pinfo)) != NULL)
         latest->on_tcp = true;
 }

@@ -69,8 +69,8 @@ static void add_unit(srt_stat_table *table, const struct wsx_app_unit *unit, pac
     bool last = unit->role == WSX_APP_ANSWER;
     if (!unit->request || (!unit->first_answer && !last))
         return;
-    add(table, row_of(table, unit->request, !unit->first_answer),
-        unit->time - unit->request->time, pinfo);
+    add(table, row_of(table, unit->request, !unit->first_answer), unit->time - unit->request->time,
+        pinfo);
 }
 
 static void add_message(srt_stat_table *table, const struct wsx_item *item, packet_info *pinfo) {

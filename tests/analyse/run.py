@@ -7,6 +7,7 @@ gcc         gcc -fanalyzer over the plugin
 clang       clang --analyze
 tidy        clang-tidy, with what .clang-tidy names
 cppcheck    cppcheck
+format      clang-format, with the settings of .clang-format
 unit        unit tests and the replay of fuzz inputs, with ASan, UBSan and the search for leaks
 captures    ASan and UBSan over every capture of the tests: tshark in one pass with all taps; build-asan's
             session with the trees, several captures in one process, with Wireshark's pools as malloc
@@ -184,6 +185,19 @@ def step_cppcheck(_):
     return failed + findings_of("cppcheck", done.stdout + done.stderr)
 
 
+def step_format(_):
+    """As clang-format 14 (Debian 12) lays it out; later ones differ in details."""
+    folders = ("plugin/*", "tests/unit", "tests/fuzz", "tests/session")
+    files = [str(path.relative_to(ROOT)) for folder in folders
+             for path in sorted(ROOT.glob(f"{folder}/*.[ch]"))]
+    looked(len(files), "files")
+    if missing("clang-format"):
+        return missing("clang-format")
+    done = run(["clang-format", "--dry-run", "--ferror-limit=1", *files])
+    return list(dict.fromkeys(relative(line) for line in done.stderr.splitlines()
+                              if ": warning:" in line))
+
+
 # --- running under sanitizers -------------------------------------------------------------------
 
 
@@ -303,7 +317,7 @@ def step_valgrind(quick):
 
 
 STEPS = {"gcc": step_gcc, "clang": step_clang, "tidy": step_tidy, "cppcheck": step_cppcheck,
-         "unit": step_unit, "captures": step_captures, "session": step_session,
+         "format": step_format, "unit": step_unit, "captures": step_captures, "session": step_session,
          "valgrind": step_valgrind}
 
 

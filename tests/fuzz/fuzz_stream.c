@@ -136,8 +136,8 @@ static struct seen run_whole(const uint8_t *head, struct fuzz_input input, bool 
             wsx_connection_push(connection, d, offset[d] + first, bytes + first, length - first,
                                 length - first, packet, packet, packet, &seen);
             for (size_t at = 0; at < first; at++)
-                wsx_connection_push(connection, d, offset[d] + at, bytes + at, 1, 1, packet,
-                                    packet, packet, &seen);
+                wsx_connection_push(connection, d, offset[d] + at, bytes + at, 1, 1, packet, packet,
+                                    packet, &seen);
         } else {
             wsx_connection_push(connection, d, offset[d], bytes, length, length, packet, packet,
                                 packet, &seen);
@@ -172,12 +172,12 @@ struct piece {
 enum step {
     STEP_PUSH,
     STEP_PUSH_MORE,
-    STEP_LOSE,       /* the bytes never come, a length of more than a byte may be told */
-    STEP_LATE,       /* they come later */
-    STEP_CUT,        /* the packet was captured in part only */
-    STEP_AGAIN,      /* bytes before, once more and other ones */
-    STEP_GIVE_UP,    /* what is missing won't come */
-    STEP_RELEASE,    /* what was late comes */
+    STEP_LOSE,    /* the bytes never come, a length of more than a byte may be told */
+    STEP_LATE,    /* they come later */
+    STEP_CUT,     /* the packet was captured in part only */
+    STEP_AGAIN,   /* bytes before, once more and other ones */
+    STEP_GIVE_UP, /* what is missing won't come */
+    STEP_RELEASE, /* what was late comes */
 };
 
 struct damaged {

@@ -20,9 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         at += length;
     }
     FUZZ_CHECK(whole.bad == pieces.bad && fits == !whole.bad);
-    FUZZ_CHECK(!whole.bad || (whole.bad_offset == pieces.bad_offset &&
-                              whole.bad_byte == pieces.bad_byte &&
-                              whole.char_offset == pieces.char_offset));
+    FUZZ_CHECK(!whole.bad ||
+               (whole.bad_offset == pieces.bad_offset && whole.bad_byte == pieces.bad_byte &&
+                whole.char_offset == pieces.char_offset));
     FUZZ_CHECK(wsx_utf8_complete(&whole) == wsx_utf8_complete(&pieces));
     if (!memchr(bytes, 0, size)) {
         const char *end;

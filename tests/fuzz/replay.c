@@ -1,8 +1,8 @@
 /*
- * replay.c - runs a fuzz target over files, without libFuzzer: those of the folder that it was built
- * for (inputs that once found something), or those named. Each file runs whole and at each shorter
- * length of its end, from memory of its exact size, so that a tool for memory errors sees an
- * overrun.
+ * replay.c - runs a fuzz target over files, without libFuzzer: those of the folder that it was
+ * built for (inputs that once found something), or those named. Each file runs whole and at each
+ * shorter length of its end, from memory of its exact size, so that a tool for memory errors sees
+ * an overrun.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

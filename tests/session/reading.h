@@ -1,6 +1,6 @@
 /*
- * reading.h - records of a capture file as this Wireshark reads and dissects them, for session.c. Since
- * 4.6 the bytes belong to the record; before, they stand beside it.
+ * reading.h - records of a capture file as this Wireshark reads and dissects them, for session.c.
+ * Since 4.6 the bytes belong to the record; before, they stand beside it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -81,8 +81,8 @@ static inline bool record_read(wtap *file, struct record *record, int *error, ch
 static inline void record_dissect(epan_dissect_t *edt, struct record *record, frame_data *frame,
                                   column_info *columns, bool taps) {
     const wtap_packet_header *header = &record->rec.rec_header.packet_header;
-    tvbuff_t *tvb = tvb_new_real_data(ws_buffer_start_ptr(&record->bytes), header->caplen,
-                                      (int)header->len);
+    tvbuff_t *tvb =
+        tvb_new_real_data(ws_buffer_start_ptr(&record->bytes), header->caplen, (int)header->len);
     (taps ? epan_dissect_run_with_taps : epan_dissect_run)(edt, WTAP_FILE_TYPE_SUBTYPE_UNKNOWN,
                                                            &record->rec, tvb, frame, columns);
 }

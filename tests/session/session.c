@@ -14,13 +14,10 @@
  *   retap              begins all taps anew and runs them over the file, as -z does
  *   print              each packet's columns and tree
  *   mixed SEED         the same, but dissected twice, in random order
- *   follow N           what Follow WebSocket Stream follows from each packet, when so many others have
- *                      been dissected since
- *   say TEXT           prints the text
- *   tap TEXT           as -z TEXT
- *   heap               bytes that are allocated
- *   leaks              in a build with the sanitizers: tells what nobody can free any more
- *   close
+ *   follow N           what Follow WebSocket Stream follows from each packet, when so many others
+ * have been dissected since say TEXT           prints the text tap TEXT           as -z TEXT heap
+ * bytes that are allocated leaks              in a build with the sanitizers: tells what nobody can
+ * free any more close
  *
  * session.py says which orders of words must give the same.
  *

@@ -209,8 +209,8 @@ static void no_finding(void *context, enum wsx_rule rule, enum wsx_severity seve
     (void)detail;
 }
 
-/* Frames in three pieces of both directions: the next ones come right. A frame in one piece has no buffer
- * of its own. */
+/* Frames in three pieces of both directions: the next ones come right. A frame in one piece has no
+ * buffer of its own. */
 static void test_taking(void) {
     static const struct wsx_connection_events events = {take_over, nothing_broken, no_note,
                                                         no_finding};

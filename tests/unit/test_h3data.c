@@ -1,6 +1,7 @@
 /*
- * test_h3data.c - DATA of an HTTP/3 stream: any order of pieces, repeated ones too, gives the same bytes; holes
- * inside a frame are counted, behind others frames are found again. Every piece ends at a guard page.
+ * test_h3data.c - DATA of an HTTP/3 stream: any order of pieces, repeated ones too, gives the same
+ * bytes; holes inside a frame are counted, behind others frames are found again. Every piece ends
+ * at a guard page.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,14 +23,14 @@ static void give(void *context, const uint8_t *bytes, size_t length, uint64_t mi
     if (unknown)
         given->text[given->length++] = '?';
     if (missing)
-        given->length += (size_t)g_snprintf(given->text + given->length, 20, "<%u>",
-                                            (unsigned)missing);
+        given->length +=
+            (size_t)g_snprintf(given->text + given->length, 20, "<%u>", (unsigned)missing);
     memcpy(given->text + given->length, bytes, length);
     given->length += length;
 }
 
-/* HEADERS of 3 bytes, DATA of 5, a frame of an unknown kind, DATA of none, DATA of 70 with a length of two
- * bytes, DATA of 2. */
+/* HEADERS of 3 bytes, DATA of 5, a frame of an unknown kind, DATA of none, DATA of 70 with a length
+ * of two bytes, DATA of 2. */
 #define SEVENTY "0123456789012345678901234567890123456789012345678901234567890123456789"
 static const char stream[] = "\x01\x03"
                              "hhh\x00\x05"
@@ -97,8 +98,9 @@ static void test_holes(void) {
     lose(hello + 1, hello + 5, "H<4>" SEVENTY "OK");
     lose(3, 5, "HELLO" SEVENTY "OK"); /* of HEADERS */
     lose(hello + 2, last, "HE?OK");
-    lose(last - 1, last + 1, "HELLO0123456789012345678901234567890123456789012345678901234567890123456"
-                             "78"); /* what is behind begins like no frame */
+    lose(last - 1, last + 1,
+         "HELLO0123456789012345678901234567890123456789012345678901234567890123456"
+         "78"); /* what is behind begins like no frame */
 }
 
 static void test_middle(void) {

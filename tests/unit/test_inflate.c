@@ -256,8 +256,9 @@ static void test_window(void) {
         struct wsx_inflate_output output;
         if (round % 7 == 0)
             wsx_inflate_release();
-        g_assert_cmpint(wsx_inflate_message(&inflate, payload->data, payload->len, &unlimited, &output),
-                        ==, WSX_INFLATE_OK);
+        g_assert_cmpint(
+            wsx_inflate_message(&inflate, payload->data, payload->len, &unlimited, &output), ==,
+            WSX_INFLATE_OK);
         same_bytes(output.bytes, output.length, text->data + done, length);
         free(output.bytes);
         g_byte_array_free(payload, TRUE);

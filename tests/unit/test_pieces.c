@@ -1,6 +1,7 @@
 /*
- * test_pieces.c - what pieces.c keeps of QUIC streams: it comes back once, in its order; a stream over a bound is
- * given up with all it has, and its memory is free for others. What it asks of other files is made up here.
+ * test_pieces.c - what pieces.c keeps of QUIC streams: it comes back once, in its order; a stream
+ * over a bound is given up with all it has, and its memory is free for others. What it asks of
+ * other files is made up here.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -25,7 +26,9 @@ conversation_t *wsx_store_conversation(packet_info *pinfo G_GNUC_UNUSED, bool cr
     return conversation;
 }
 
-struct wsx_carrier *wsx_store_carrier(const conversation_t *of) { return of ? carrier : NULL; }
+struct wsx_carrier *wsx_store_carrier(const conversation_t *of) {
+    return of ? carrier : NULL;
+}
 
 struct wsx_carrier *wsx_store_carrier_new(conversation_t *of) {
     g_assert_nonnull(of);
@@ -54,8 +57,11 @@ static void file_ends(void) {
 }
 
 static void keep(uint64_t stream, uint64_t offset, size_t length, bool fin) {
-    struct wsx_quic_piece piece = {
-        .offset = offset, .bytes = bytes, .length = length, .fin = fin, .time = (int64_t)offset + 5};
+    struct wsx_quic_piece piece = {.offset = offset,
+                                   .bytes = bytes,
+                                   .length = length,
+                                   .fin = fin,
+                                   .time = (int64_t)offset + 5};
     wsx_state_keep_piece(&packet, stream, &piece);
 }
 
@@ -233,7 +239,8 @@ static void test_sum(void) {
     for (unsigned round = 0; round < 3000; round++) {
         unsigned of = (unsigned)g_rand_int_range(random, 1, 40);
         for (unsigned i = 0; i < of; i++)
-            keep(stream, i, (size_t)g_rand_int_range(random, 0, 20000), g_rand_int_range(random, 0, 50) == 0);
+            keep(stream, i, (size_t)g_rand_int_range(random, 0, 20000),
+                 g_rand_int_range(random, 0, 50) == 0);
         take_all(stream++);
     }
     unsigned most = (unsigned)(TOTAL / STREAM_BYTES);

@@ -1,7 +1,7 @@
 /*
  * test_quic.c - the reader of QUIC frames: each kind of frame is passed over by its true length, a
- * STREAM frame tells where its bytes lie, an ACK frame its largest number, and no frame is read that
- * is not whole. Every input ends at a guard page, and is cut at every byte.
+ * STREAM frame tells where its bytes lie, an ACK frame its largest number, and no frame is read
+ * that is not whole. Every input ends at a guard page, and is cut at every byte.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -165,8 +165,9 @@ static void test_ends(void) {
 
 /* What is not known, and lengths beyond the packet, end the reading. */
 static void test_bad(void) {
-    static const uint8_t bad[][6] = {
-        {0x40, 0x40, 1, 1, 1, 1}, {0x0A, 0x00, 0x3F, 1, 1, 1}, {0x06, 0x00, 0xFF, 0xFF, 0xFF, 0xFF}};
+    static const uint8_t bad[][6] = {{0x40, 0x40, 1, 1, 1, 1},
+                                     {0x0A, 0x00, 0x3F, 1, 1, 1},
+                                     {0x06, 0x00, 0xFF, 0xFF, 0xFF, 0xFF}};
     for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
         uint8_t *copy = guard_copy(bad[i], sizeof bad[i]);
         struct wsx_quic_frame frame;

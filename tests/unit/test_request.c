@@ -1,7 +1,7 @@
 /*
- * test_request.c - heads of requests that come in pieces: put together from any order, 64 at once, 16 KiB each;
- * what is over a bound is forgotten, and what comes behind it is put together again. Every piece ends at a guard
- * page.
+ * test_request.c - heads of requests that come in pieces: put together from any order, 64 at once,
+ * 16 KiB each; what is over a bound is forgotten, and what comes behind it is put together again.
+ * Every piece ends at a guard page.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,7 +19,8 @@ static const char flows[1000]; /* their addresses tell them apart */
 static const char small[] = "GET /chat HTTP/1.1\r\nHost: a\r\n\r\n";
 #define SMALL (sizeof small - 1)
 
-static void assert_bytes(const uint8_t *bytes, size_t length, const char *expected, size_t expected_length) {
+static void assert_bytes(const uint8_t *bytes, size_t length, const char *expected,
+                         size_t expected_length) {
     g_assert_cmpuint(length, ==, expected_length);
     g_assert_true(memcmp(bytes, expected, length) == 0);
 }
@@ -63,7 +64,8 @@ static void test_splits(void) {
                 wsx_request_init();
                 g_assert_cmpuint(piece(0, small, 0, a, &out), ==, 0);
                 g_assert_true(wsx_request_waits());
-                size_t length = late ? piece(0, small, b, SMALL, &out) : piece(0, small, a, b, &out);
+                size_t length =
+                    late ? piece(0, small, b, SMALL, &out) : piece(0, small, a, b, &out);
                 if (!length)
                     length = late ? piece(0, small, a, b, &out) : piece(0, small, b, SMALL, &out);
                 assert_bytes(out, length, small, SMALL);
@@ -160,9 +162,11 @@ static void test_random(void) {
     wsx_request_init();
     for (unsigned i = 0; i < 20000; i++) {
         const uint8_t *out = NULL;
-        size_t from = g_rand_boolean(random) ? 0 : (size_t)g_rand_int_range(random, 0, HEAD_MAX + 1500);
+        size_t from =
+            g_rand_boolean(random) ? 0 : (size_t)g_rand_int_range(random, 0, HEAD_MAX + 1500);
         size_t to = from + (size_t)g_rand_int_range(random, 0, 1500);
-        size_t length = piece((unsigned)g_rand_int_range(random, 0, 3 * (int)AT_ONCE), head, from, to, &out);
+        size_t length =
+            piece((unsigned)g_rand_int_range(random, 0, 3 * (int)AT_ONCE), head, from, to, &out);
         g_assert_cmpuint(length, <=, HEAD_MAX);
         if (length)
             g_assert_true(memcmp(out, "GET ", 4) == 0);

@@ -114,8 +114,8 @@ static void test_nothing(void) {
     g_assert_cmpuint(wrong, <=, 1);
 }
 
-/* A payload of equal bytes, masked: every 72 bytes of it look like the same Ping, also in segments of a
- * multiple of that. */
+/* A payload of equal bytes, masked: every 72 bytes of it look like the same Ping, also in segments
+ * of a multiple of that. */
 static void test_repeated(void) {
     static const uint8_t piece[] = {0x89, 0xC2, 0x35, 0x12};
     struct wsx_search *search = wsx_search_new(&client);
