@@ -33,8 +33,17 @@ static uint64_t total;
 
 void wsx_store_pieces_init(void) { total = 0; }
 
+static struct wsx_carrier *carrier_of(packet_info *pinfo) {
+    return wsx_store_carrier(wsx_store_conversation(pinfo, false));
+}
+
+static bool is_closed(packet_info *pinfo) {
+    const struct wsx_carrier *carrier = carrier_of(pinfo);
+    return carrier && carrier->kept_closed;
+}
+
 static struct wsx_kept_stream *stream_of(packet_info *pinfo, uint64_t stream_id) {
-    struct wsx_carrier *carrier = wsx_store_carrier(wsx_store_conversation(pinfo, false));
+    struct wsx_carrier *carrier = carrier_of(pinfo);
     return carrier && carrier->kept ? wmem_map_lookup(carrier->kept, &stream_id) : NULL;
 }
 
@@ -69,10 +78,10 @@ static void give_up(struct wsx_kept_stream *stream) {
 void wsx_state_keep_piece(packet_info *pinfo, uint64_t stream_id,
                           const struct wsx_quic_piece *piece) {
     struct wsx_kept_stream *stream = stream_of(pinfo, stream_id);
+    if (stream ? stream->over : is_closed(pinfo))
+        return;
     if (!stream)
         stream = stream_new(pinfo, stream_id);
-    if (stream->over)
-        return;
     /* a side that ends before there is any WebSocket: a request of another kind */
     if (piece->fin || stream->bytes + piece->length > STREAM_BYTES_MAX ||
         stream->count >= STREAM_PIECES_MAX || total + cost(1, piece->length) > TOTAL_MAX) {
@@ -100,15 +109,19 @@ static void give_up_each(gpointer key _U_, gpointer stream, gpointer context _U_
     give_up(stream);
 }
 
+/* Once: a hostile connection may be closed in every packet. */
 void wsx_state_drop_all_kept(packet_info *pinfo) {
-    struct wsx_carrier *carrier = wsx_store_carrier(wsx_store_conversation(pinfo, false));
-    if (carrier && carrier->kept)
+    struct wsx_carrier *carrier = carrier_of(pinfo);
+    if (!carrier || carrier->kept_closed)
+        return;
+    carrier->kept_closed = true;
+    if (carrier->kept)
         wmem_map_foreach(carrier->kept, give_up_each, NULL);
 }
 
 bool wsx_state_pieces_are_kept(packet_info *pinfo, uint64_t stream_id) {
     const struct wsx_kept_stream *stream = stream_of(pinfo, stream_id);
-    return !stream || !stream->over;
+    return stream ? !stream->over : !is_closed(pinfo);
 }
 
 void wsx_state_take_kept(packet_info *pinfo, struct wsx_session *session, wsx_take_piece take,

@@ -88,6 +88,7 @@ struct wsx_carrier {
     uint32_t acks_in[2]; /* QUIC: packet, with the last ACK frame that each side sent */
     wmem_map_t *streams; /* uint64_t to struct wsx_session */
     wmem_map_t *kept;    /* uint64_t to struct wsx_kept_stream, pieces.c's; NULL: none */
+    bool kept_closed;    /* and none will be any more */
     struct wsx_session *first, *last; /* the same, by number */
     struct wsx_settings {
         uint32_t packet; /* of its first SETTINGS, 0 = not seen */
