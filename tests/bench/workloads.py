@@ -91,9 +91,9 @@ def unmask(payload, key):
 
 
 class Connection:
-    """One TCP connection with an opening handshake."""
+    """One TCP connection, with an opening handshake unless told otherwise."""
 
-    def __init__(self, capture, number, extension=b""):
+    def __init__(self, capture, number, extension=b"", shake=True):
         self.capture = capture
         client = struct.pack("!BBH", 10, number >> 16 & 255, number & 0xFFFF)
         server = bytes((192, 0, 2, 1))
@@ -102,7 +102,8 @@ class Connection:
         self.ports = (struct.pack("!HH", port, 80), struct.pack("!HH", 80, port))
         self.sequence = [capture.random.getrandbits(31), capture.random.getrandbits(31)]
         self.unanswered = [0, 0]
-        self.shake_hands(extension)
+        if shake:
+            self.shake_hands(extension)
 
     def segment(self, sender, flags, data=b""):
         other = 1 - sender

@@ -43,6 +43,9 @@ import truth
 import wire
 import wsxenv
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
+import workloads  # noqa: E402
+
 FOUND_MIN = 0.98
 CUTS = 20
 OTHER_CUTS = 3
@@ -326,6 +329,74 @@ def judge_others(env, args, options, until):
     if total < OTHERS_MIN:
         print(f"others: fewer than {OTHERS_MIN} connections prove too little")
     return not opened and not problems and total >= OTHERS_MIN
+
+
+# --- the tests ----------------------------------------------------------------------------------
+
+TEST_CAPTURES = ("chromium_wss", "lib_wsnode_client", "lws_server_wsclient", "proto_engineio",
+                 "proto_graphql", "proto_signalr_pmd", "proto_stomp")
+TEST_CUTS = 4
+TEST_PORTS = {"tcp": 8081, "tls": 0}
+STRANGERS = 150  # connections
+LINES = b"".join(b"%d 200 text/plain /a/%d.txt %d\r\n" % (i, i * 7, i * 131) for i in range(60))
+
+
+def found_test(env, mode):
+    tally = Tally()
+    for name in TEST_CAPTURES:
+        args = argparse.Namespace(folder=measure.SAMPLES, k=name, cuts=TEST_CUTS, mode=[mode],
+                                  port=TEST_PORTS[mode])
+        for job in jobs(env, args):
+            tally.add(job, *run_job(env, job, ()))
+    if tally.is_good():
+        return []
+    return [tally.words(), *tally.wrong, *tally.lost]
+
+
+def stranger(rng, number):
+    """What one side of a connection sends that has nothing of WebSocket."""
+    size = rng.randrange(400, 3000)
+    if number % 3 == 0:
+        return rng.randbytes(size)
+    if number % 3 == 1:
+        return LINES[rng.randrange(100):][:size]
+    made = b""  # records with a length before each
+    while len(made) < size:
+        record = rng.randbytes(rng.randrange(2, 120))
+        made += struct.pack(">HB", len(record) + 1, rng.randrange(8)) + record
+    return made
+
+
+def strangers_test(env):
+    """No connection of other bytes is taken for WebSocket; one that is it, is."""
+    rng, path = random.Random(6455), env.new_path(".pcap")
+    capture = workloads.Capture(path, "strangers")
+    for number in range(STRANGERS):
+        connection = workloads.Connection(capture, number, shake=False)
+        for sender in (workloads.CLIENT, workloads.SERVER):
+            data = stranger(rng, number)
+            while data:
+                length = rng.randrange(1, 1400)
+                connection.segment(sender, workloads.ACK | workloads.PUSH, data[:length])
+                data = data[length:]
+    known = workloads.Connection(capture, STRANGERS, shake=False)
+    for number in range(8):
+        known.frame(number % 2, workloads.FINAL | workloads.TEXT, capture.text(40, 200))
+    capture.close()
+    items = jsonlines.run(env, path, [*ON["tcp"], *ON["tls"]], RUN_SECONDS)
+    opened = [j.get("client") for j in items if j["kind"] == "open"]
+    messages = sum(j["kind"] == "text" for j in items)
+    return [] if len(opened) == 1 and messages == 8 else [f"{opened}, {messages} messages"]
+
+
+def tests(env):
+    """(name, callable that returns the texts of what is wrong) for tests/run.py."""
+    for mode in ON:
+        yield f"heuristic:{mode}", lambda mode=mode: found_test(env, mode)
+    yield "heuristic:strangers", lambda: strangers_test(env)
+
+
+# --- as a program -------------------------------------------------------------------------------
 
 
 def main():
