@@ -132,25 +132,28 @@ static void use_own_conversation(const struct wsx_item *item, packet_info *pinfo
 static size_t keep_columns(packet_info *pinfo) {
     if (!pinfo->cinfo)
         return 0;
-    col_append_str(pinfo->cinfo, COL_INFO, " ");
     col_set_fence(pinfo->cinfo, COL_INFO);
     const char *text = col_get_text(pinfo->cinfo, COL_INFO);
     return text ? strlen(text) : 0;
 }
 
-/* Dissectors that number their messages put a comma before each, the first one too: it goes. So
- * does the blank, when the dissector had nothing to say behind it. */
+/* One blank between our own text and what the dissector says, none where it says nothing. Those
+ * that number their messages put a comma before each, the first one too: it goes. A column is
+ * written anew only where that changes it, since Wireshark 4.6 looks at each of its characters. */
 static void tidy_columns(packet_info *pinfo, size_t kept) {
     const char *text = pinfo->cinfo ? col_get_text(pinfo->cinfo, COL_INFO) : NULL;
     size_t length = text ? strlen(text) : 0;
     if (!kept || length < kept)
         return;
-    bool blank = text[length - 1] == ' ', comma = g_str_has_prefix(text + kept, ", ");
-    if (!blank && !comma)
+    bool blank = text[kept - 1] == ' ', comma = g_str_has_prefix(text + kept, ", ");
+    bool good = length == kept ? !blank : blank && !comma && text[length - 1] != ' ';
+    if (good)
         return;
-    char *tidy = wmem_strndup(pinfo->pool, text, length - blank);
-    if (comma)
-        memmove(tidy + kept, tidy + kept + 2, strlen(tidy + kept + 2) + 1);
+    char *said = wmem_strdup(pinfo->pool, text + kept + (comma ? 2 : 0));
+    if (g_str_has_suffix(said, " "))
+        said[strlen(said) - 1] = '\0';
+    char *tidy = wmem_strdup_printf(pinfo->pool, "%.*s%s%s", (int)(kept - blank), text,
+                                    *said ? " " : "", said);
     col_clear_fence(pinfo->cinfo, COL_INFO);
     col_add_str(pinfo->cinfo, COL_INFO, tidy);
     col_set_fence(pinfo->cinfo, COL_INFO);
@@ -445,8 +448,10 @@ bool wsx_deliver(struct wsx_delivery *delivery, const struct wsx_choice *choice,
         return true;
     save(pinfo, &saved);
     wsx_app_begin(&app, item, pinfo, choice->app);
-    if (!choice->app)
+    if (!choice->app) {
+        col_append_str(pinfo->cinfo, COL_INFO, " "); /* most say something */
         kept = keep_columns(pinfo);
+    }
     if (!choice->app && choice->mode == WSX_MODE_STREAM)
         use_own_conversation(item, pinfo);
     if (choice->mode != WSX_MODE_STREAM)
