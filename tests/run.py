@@ -69,8 +69,8 @@ SHOWN_PROBLEMS = 25
 # Programs with tests of their own: tests(env) gives (name, function that returns texts of what is wrong)
 # for the full run, tests(env, quick) for both; the quick run takes those of QUICK_MODULES.
 MODULES = ("coverage.py", "conformance/run.py", "impair/measure.py", "impair/heuristic.py",
-           "taps1/surfaces.py", "taps2/surfaces.py", "apps1/apps.py", "apps2/jsonapps.py", "rules/edges.py",
-           "rules/streams.py", "rules/groups.py", "rules/loss.py",
+           "taps1/surfaces.py", "taps2/surfaces.py", "apps1/apps.py", "apps2/jsonapps.py",
+           "rules/edges.py", "rules/streams.py", "rules/groups.py", "rules/loss.py",
            "carriers/carriers.py", "apps3/answers.py", "apps3/handover.py", "apps3/hostile.py",
            "session/session.py", "install/install.py", "mutate/mutate.py",
            "limits/limits.py", "docs/doctests.py", "golden/golden.py", "live/live.py",

@@ -127,8 +127,7 @@ static void use_own_conversation(const struct wsx_item *item, packet_info *pinfo
     pinfo->match_uint = item->session->server.port; /* SSH takes it for the server's */
 }
 
-/* Our own text in the Info column stays, whatever the dissector does with the column. Its length.
- */
+/* Our own text in the Info column stays, whatever a dissector does with the column. Its length. */
 static size_t keep_columns(packet_info *pinfo) {
     if (!pinfo->cinfo)
         return 0;

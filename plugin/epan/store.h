@@ -83,12 +83,11 @@ struct wsx_carrier {
         uint32_t next; /* sequence number behind the bytes of it that were captured last */
     } flow[2];
     uint64_t next_number[2]; /* QUIC: of each side's next packet */
-    uint64_t
-        next_unseen[2];  /* the same, as far as the other side acknowledged what was not captured */
-    uint32_t acks_in[2]; /* QUIC: packet, with the last ACK frame that each side sent */
-    wmem_map_t *streams; /* uint64_t to struct wsx_session */
-    wmem_map_t *kept;    /* uint64_t to struct wsx_kept_stream, pieces.c's; NULL: none */
-    bool kept_closed;    /* and none will be any more */
+    uint64_t next_unseen[2]; /* the same, of what the other side acknowledged unseen */
+    uint32_t acks_in[2];     /* QUIC: packet, with the last ACK frame that each side sent */
+    wmem_map_t *streams;     /* uint64_t to struct wsx_session */
+    wmem_map_t *kept;        /* uint64_t to struct wsx_kept_stream, pieces.c's; NULL: none */
+    bool kept_closed;        /* and none will be any more */
     struct wsx_session *first, *last; /* the same, by number */
     struct wsx_settings {
         uint32_t packet; /* of its first SETTINGS, 0 = not seen */
