@@ -47,9 +47,10 @@ install_packages() {
     local log
     log=$(mktemp)
     # A machine or a tree that was set up long ago has release files that have run out. A foreign
-    # source that does not answer is no reason to stop: what can't be installed shows that.
+    # source that does not answer is no reason to stop: what can't be installed shows that. Another
+    # apt-get, as a fresh machine starts by itself, is waited for.
     if ! { "${become[@]}" apt-get -o Acquire::Check-Valid-Until=false update || true
-        "${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get \
+        "${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 \
             install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         rm -f "$log"

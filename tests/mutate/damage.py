@@ -1,7 +1,8 @@
 """Damaged copies of a capture: bytes changed, packets cut, removed, doubled and swapped.
 
-What is no packet stays as it is, so that the keys of TLS in a pcapng file open the damaged copy too.
-(editcap of Wireshark 4.0 can't write a file again whose keys stand in front of its interface.)
+What is no packet stays as it is, so that the keys of TLS in a pcapng file open the damaged copy too;
+editcap, which changes bytes too, drops them, and Wireshark 4.0's can't write a file whose keys stand in
+front of its interface: it is given a file without, and of what it writes the packets are taken.
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -15,7 +16,7 @@ SHUFFLES = ("remove", "double", "swap", "all")
 SHUFFLED = 0.08       # of the packets
 HEADERS_BYTES = 66    # Ethernet, IPv4, TCP with timestamps
 TELLING = (0x00, 0x01, 0x7D, 0x7E, 0x7F, 0x80, 0x81, 0x88, 0xFE, 0xFF)
-SECTION, PACKET = 0x0A0D0D0A, 6  # types of pcapng's blocks
+SECTION, PACKET, SECRETS = 0x0A0D0D0A, 6, 10  # types of pcapng's blocks
 PCAP_ORDERS = {b"\xd4\xc3\xb2\xa1": "<", b"\x4d\x3c\xb2\xa1": "<",
                b"\xa1\xb2\xc3\xd4": ">", b"\xa1\xb2\x3c\x4d": ">"}
 
@@ -113,6 +114,25 @@ def shuffled(parts, how, seed):
         elif i + 1 < len(parts) and not fixed[i + 1]:
             parts[i], parts[i + 1] = parts[i + 1], parts[i]
     return b"".join(parts)
+
+
+def is_secrets(part):
+    return isinstance(part, bytes) and SECRETS in (int.from_bytes(part[:4], order)
+                                                   for order in ("little", "big"))
+
+
+def without_secrets(parts):
+    """The file's bytes, but for the keys of TLS."""
+    return written([part for part in parts if not is_secrets(part)])
+
+
+def with_packets_of(parts, other):
+    """The file's bytes, its packets with the bytes of another file's packets, one for one."""
+    theirs = [part.data for part in parts_of(other) if not isinstance(part, bytes)]
+    if len(theirs) != sum(not isinstance(part, bytes) for part in parts):
+        raise ValueError(f"{other} has {len(theirs)} packets, which is another number")
+    datas = iter(theirs)
+    return written(parts, lambda data: next(datas))
 
 
 def copies(path, seeds):

@@ -5,8 +5,8 @@
                           all captures below tests/cases and sample-captures, or those named; folders
                           are searched
 
-Ways: random bytes changed at several rates, packets cut to some snap lengths, packets removed, doubled
-and swapped. Seeds are fixed, so that a failure comes again. Each damaged file is read with the
+Ways: random bytes changed at several rates, by damage.py and by editcap -E, packets cut to some snap
+lengths, packets removed, doubled and swapped. Seeds are fixed, so that a failure comes again. Each damaged file is read with the
 preferences of its case, in one pass and in two, as JSON Lines, which must be the same, and valid; then
 its packets are dissected with a tree, in order and in random order, which must be the same too.
 build/session does all of it in one process for a capture's copies, which takes a tenth of the time;
@@ -17,6 +17,7 @@ SPDX-License-Identifier: GPL-2.0-or-later
 import argparse
 import collections
 import concurrent.futures
+import itertools
 import json
 import pathlib
 import shutil
@@ -35,16 +36,34 @@ SECONDS = 60
 SIZE_MAX = 3_000_000  # bytes of a capture: a tree of all of it is read twice
 QUICK, CHOSEN = 3, 12  # captures that the quick tests and the tests take
 CHOSEN_EVERY = 5      # of a capture's damaged copies the tests take one in so many
+EDITCAP_SEED = 1      # of its first copy; it takes 0 as none
 KEYS = run_cases.SAMPLES / "chromium_wss.pcapng"  # of TLS, in a block of the file
 TLS_BUG = b'./packet-tls.c:1: failed assertion "a"'
 CARRIED = ("websocket.over_http2:TRUE",)  # for captures without a case: what is off by default, too
 TREE = ["-O", "websocket", "-z", "websocket,messages,%s"]
 
 
+def by_editcap(env, path, seeds):
+    """(what was done, bytes of a capture file): editcap chooses the bytes and what they become."""
+    parts, given = damage.parts_of(path), env.new_path(path.suffix)
+    given.write_bytes(damage.without_secrets(parts))
+    given.chmod(0o644)
+    for rate, seed in itertools.product(damage.RATES, range(seeds)):
+        changed, first = env.new_path(path.suffix), damage.HEADERS_BYTES * (seed % 2)
+        done = env.run(["editcap", "-E", str(rate), "--seed", str(EDITCAP_SEED + seed),
+                        "-o", str(first), str(given), str(changed)])
+        if done.rc != 0:
+            raise judged.wsxenv.SetupError(f"editcap -E {rate} {path}: {done.stderr.decode()}")
+        yield f"editcap -E {rate}, seed {seed}", damage.with_packets_of(parts, changed)
+        changed.unlink()
+    given.unlink()
+
+
 def damaged(env, capture, seeds, only=1):
     """[(what was done, file)] of one in so many copies; the caller removes the files."""
     made = []
-    for number, (what, data) in enumerate(damage.copies(capture.path, seeds)):
+    for number, (what, data) in enumerate(itertools.chain(damage.copies(capture.path, seeds),
+                                                          by_editcap(env, capture.path, seeds))):
         if number % only == 0:
             path = env.new_path(capture.path.suffix)
             path.write_bytes(data)
@@ -136,10 +155,10 @@ def test_copies(env):
         if damage.written(damage.parts_of(capture.path)) != capture.path.read_bytes():
             problems.append(f"{capture.name} is not written as it was")
     whole = KEYS.read_bytes()
-    for what, data in damage.copies(KEYS, 1):
+    for what, data in itertools.chain(damage.copies(KEYS, 1), by_editcap(env, KEYS, 1)):
         if (what == "as it is") != (data == whole):
             problems.append(f"{what}: as it was, or not")
-        if what == "packets: double, seed 0":
+        if what in ("packets: double, seed 0", "editcap -E 0.001, seed 0"):
             path = env.new_path(KEYS.suffix)
             path.write_bytes(data)
             if b'"kind":"text"' not in read(env, path, [])[0]:
