@@ -389,6 +389,68 @@ size_t wsx_head_parse(const uint8_t *bytes, size_t length, struct wsx_head *head
     return position;
 }
 
+/* ---- the content behind a head ---- */
+
+#define CONTENT_MAX (UINT64_C(1) << 62)
+
+/* The number at the start of the text, up to CONTENT_MAX. False where none stands. */
+static bool read_number(struct wsx_slice text, unsigned base, uint64_t *number) {
+    size_t digits = 0;
+    *number = 0;
+    for (; digits < text.length; digits++) {
+        int digit = g_ascii_xdigit_value(text.at[digits]);
+        if (digit < 0 || (unsigned)digit >= base)
+            break;
+        *number = MIN(*number * base + (unsigned)digit, CONTENT_MAX / 16);
+    }
+    return digits != 0;
+}
+
+/* RFC 9112 7.1: chunks up to the last one, and the trailer's empty line. */
+static bool chunks_length(struct wsx_slice all, uint64_t *length) {
+    size_t position = 0;
+    uint64_t chunk = 0;
+    struct wsx_slice line;
+    do {
+        if (!next_line(all, &position, &line) || !read_number(line, 16, &chunk) ||
+            chunk > all.length - position)
+            return false;
+        position += (size_t)chunk;
+        if (chunk && (!next_line(all, &position, &line) || line.length))
+            return false;
+    } while (chunk);
+    do
+        if (!next_line(all, &position, &line))
+            return false;
+    while (line.length);
+    *length = position;
+    return true;
+}
+
+bool wsx_head_content(const struct wsx_head *head, const uint8_t *bytes, size_t used, size_t length,
+                      uint64_t *content) {
+    *content = 0;
+    if (!head->request && (head->status < 200 || head->status == 204 || head->status == 304))
+        return true;
+    struct wsx_slice all = {(const char *)bytes, used}, line;
+    bool known = head->request, chunked = false;
+    for (size_t position = 0; next_line(all, &position, &line);) {
+        const char *colon = memchr(line.at, ':', line.length);
+        if (!colon || wsx_is_blank(line.at[0]))
+            continue;
+        struct wsx_slice name = wsx_trim((struct wsx_slice){line.at, (size_t)(colon - line.at)});
+        struct wsx_slice value =
+            wsx_trim((struct wsx_slice){colon + 1, line.length - (size_t)(colon - line.at) - 1});
+        if (wsx_slice_is_nocase(name, "content-length"))
+            known = read_number(value, 10, content);
+        else if (wsx_slice_is_nocase(name, "transfer-encoding"))
+            chunked |= lists(value, "chunked");
+    }
+    if (chunked)
+        known = chunks_length((struct wsx_slice){all.at + used, length - used}, content);
+    return known;
+}
+
 bool wsx_head_asks(const struct wsx_head *head) {
     if (!head->request)
         return false;

@@ -78,6 +78,15 @@ void wsx_head_add(struct wsx_head *head, const char *name, size_t name_length, c
  */
 size_t wsx_head_parse(const uint8_t *bytes, size_t length, struct wsx_head *head, bool *complete);
 
+/*
+ * How many bytes of content follow a head that wsx_head_parse read whole: it lies at `bytes` and
+ * has `used` of the `length` bytes there. RFC 9112 6.3. False when that can't be told: the content
+ * ends with the connection, or its chunks are not all there. Whether the request was HEAD or
+ * CONNECT, so that the answer has none, is not known here.
+ */
+bool wsx_head_content(const struct wsx_head *head, const uint8_t *bytes, size_t used, size_t length,
+                      uint64_t *content);
+
 /* A request that asks for a WebSocket: Upgrade lists it, or Sec-WebSocket-Key is there, or
  * :protocol is websocket. */
 bool wsx_head_asks(const struct wsx_head *head);

@@ -70,6 +70,9 @@ typedef gboolean wsx_bool;
 /* HTTP/3 is told apart from other users of QUIC, with its frames and headers in the tree. */
 #define WSX_HTTP3_IS_DISSECTED (WSX_VERSION >= 404)
 
+/* HTTP's memory of a connection: the last request and its answer have a structure of their own. */
+#define WSX_HTTP_KEEPS_REQUESTS (WSX_VERSION >= 404)
+
 /* tcp_acked.flags: the segment before was not captured; a segment is acknowledged that was not. No
  * header has the names; the values are the same in all versions. */
 #define WSX_TCP_LOST_SEGMENT 0x0002

@@ -61,6 +61,8 @@ static struct request *request_of(const void *flow) {
     return NULL;
 }
 
+bool wsx_request_began(const void *flow) { return request_of(flow) != NULL; }
+
 static struct request *request_oldest(void) {
     struct request *oldest = requests;
     for (unsigned i = 1; i < REQUESTS; i++)

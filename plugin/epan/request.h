@@ -22,5 +22,7 @@ size_t wsx_request_piece(const void *flow, uint32_t sequence, const uint8_t *byt
 
 /* Whether any piece that comes now may be asked for. */
 bool wsx_request_waits(void);
+/* Whether a head of this flow is being put together. */
+bool wsx_request_began(const void *flow);
 
 #endif

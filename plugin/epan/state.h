@@ -118,9 +118,13 @@ struct wsx_session {
     struct tcp_analysis *tcp;      /* NULL where there is no TCP */
     const tcp_flow_t *client_flow; /* of tcp */
     struct wsx_position position[2];
-    uint32_t early_until[2];   /* TCP: sequence number behind the early bytes */
-    uint32_t answer_rest;      /* bytes behind the answer, in its packet, that wait as early ones */
-    uint64_t answer_seen;      /* bytes from the server before frames, as far as none are missing */
+    uint32_t early_until[2]; /* TCP: sequence number behind the early bytes */
+    unsigned answers_before; /* to earlier requests, that come before this one's */
+    unsigned answers_passed; /* of these */
+    tvbuff_t *not_handed; /* HTTP hands on other bytes of it than those behind the answer's head */
+    uint32_t answer_rest; /* bytes behind the answer, in its packet, that wait as early ones */
+    uint64_t answer_seen; /* bytes from the server before frames, as far as none are missing */
+    unsigned client_segments;  /* on end: frames, and of the server nothing was captured */
     struct wsx_answer *answer; /* the server's bytes, while the answer is due */
     bool by_records;   /* TLS hands its records to others: they are read behind the dissection */
     bool on_tcp;       /* no TLS, no other HTTP between it and TCP: its bytes are TCP's */

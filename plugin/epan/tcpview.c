@@ -120,11 +120,25 @@ static bool tcp_preference(const char *name, pref_t **preference, bool otherwise
     return *preference ? prefs_get_bool_value(*preference, pref_current) : otherwise;
 }
 
-uint32_t wsx_tcp_sequence(const struct tcp_analysis *tcp, uint32_t sequence) {
+/* What struct tcpinfo's sequence numbers are counted from. */
+static uint32_t sequence_base(const struct tcp_analysis *tcp) {
     static pref_t *analysis, *relative;
     bool is_relative = tcp_preference("relative_sequence_numbers", &relative, true) &&
                        tcp_preference("analyze_sequence_numbers", &analysis, true);
-    return is_relative && tcp->fwd ? sequence + tcp->fwd->base_seq : sequence;
+    return is_relative && tcp->fwd ? tcp->fwd->base_seq : 0;
+}
+
+uint32_t wsx_tcp_sequence(const struct tcp_analysis *tcp, uint32_t sequence) {
+    return sequence + sequence_base(tcp);
+}
+
+bool wsx_tcp_is_inside(const struct tcp_analysis *tcp, const struct wsx_tcp_view *view) {
+    if (!tcp->fwd || !tcp->fwd->multisegment_pdus)
+        return false;
+    uint32_t sequence = view->sequence - sequence_base(tcp);
+    const struct tcp_multisegment_pdu *pdu =
+        wmem_tree_lookup32_le(tcp->fwd->multisegment_pdus, sequence);
+    return pdu && pdu->seq < sequence && sequence < pdu->nxtpdu;
 }
 
 bool wsx_tcp_waits_for_late(void) {

@@ -26,6 +26,9 @@ unsigned wsx_tcp_flags(packet_info *pinfo);
 /* The packet's TCP header. False where it can't be found for certain. */
 bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx_tcp_view *view);
 
+/* The segment lies within a message that began before, as its dissector told TCP. */
+bool wsx_tcp_is_inside(const struct tcp_analysis *tcp, const struct wsx_tcp_view *view);
+
 /* TCP hands on nothing behind a missing segment, and so everything in order
  * (tcp.reassemble_out_of_order). */
 bool wsx_tcp_waits_for_late(void);

@@ -206,6 +206,12 @@ static void note_tunnelled(packet_info *pinfo, tvbuff_t *tvb) {
     wmem_list_append(packet->tunnelled, tvb);
 }
 
+/* The answer's packet: what lies behind its head is taken without HTTP. */
+static bool is_not_handed(const struct wsx_session *session, const packet_info *pinfo,
+                          tvbuff_t *tvb) {
+    return session->response_packet == pinfo->num && session->not_handed == tvb_get_ds_tvb(tvb);
+}
+
 static int dissect_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
         return call_builtin(tvb, pinfo, tree, data);
@@ -215,13 +221,14 @@ static int dissect_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, 
     struct wsx_session *session = NULL;
     if (wsx_state_first_pass(pinfo)) {
         note_taken(pinfo, tvb);
-        wsx_upgrade_scan(pinfo);
+        wsx_upgrade_scan(pinfo, tvb);
         session = wsx_state_find(pinfo);
         if (!session) {
             note_tunnelled(pinfo, tvb);
             return (int)tvb_captured_length(tvb);
         }
-        if (!session->opened) /* the rest of the answer's head, where HTTP does not wait for it */
+        /* the rest of the answer's head, where HTTP does not wait for it */
+        if (!session->opened || is_not_handed(session, pinfo, tvb))
             return (int)tvb_captured_length(tvb);
     }
     return run(tvb, pinfo, tree, session, NULL);
@@ -242,20 +249,43 @@ static int dissect_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
 /* So many of them, and the answer is lost. */
 #define WSX_ANSWER_SEGMENTS 4u
 
+/* How well the bytes of a segment read as frames. */
+static int frames_evidence(tvbuff_t *tvb, enum wsx_masking masking) {
+    const struct wsx_expectation expectation = {masking, true, false};
+    unsigned length = tvb_captured_length(tvb);
+    if (length < 2)
+        return 0;
+    struct wsx_chain chain = wsx_chain_read(tvb_get_ptr(tvb, 0, (int)length), length, &expectation);
+    return chain.frames ? chain.bits + (chain.ends_exactly ? WSX_EVIDENCE_SEGMENT_END : 0) : 0;
+}
+
 /* Bytes of the server where its answer is due. False: they lie behind a hole, and may be frames. */
 static bool is_answer(tvbuff_t *tvb, struct wsx_session *session, uint32_t sequence) {
-    static const struct wsx_expectation expectation = {WSX_UNMASKED, true, false};
     uint64_t before, offset = wsx_state_offset(session, WSX_SERVER_TO_CLIENT, sequence, &before);
-    unsigned length = tvb_captured_length(tvb);
-    if (offset <= session->answer_seen) {
-        session->answer_seen = MAX(session->answer_seen, offset + tvb_reported_length(tvb));
-        return true;
-    }
-    if (length < 2)
-        return true;
-    struct wsx_chain chain = wsx_chain_read(tvb_get_ptr(tvb, 0, (int)length), length, &expectation);
-    int bits = chain.bits + (chain.ends_exactly ? WSX_EVIDENCE_SEGMENT_END : 0);
-    return !chain.frames || bits < ANSWER_EVIDENCE;
+    if (offset > session->answer_seen)
+        return tvb_captured_length(tvb) < 2 || frames_evidence(tvb, WSX_UNMASKED) < ANSWER_EVIDENCE;
+    /* what the capture has cut off is a hole, too */
+    session->answer_seen = MAX(session->answer_seen, offset + tvb_captured_length(tvb));
+    session->lossy[WSX_SERVER_TO_CLIENT] |= tvb_captured_length(tvb) < tvb_reported_length(tvb);
+    return true;
+}
+
+/* So many segments of the client that read as frames, and that acknowledge bytes of the server of
+ * which none was captured, show that it has its answer. */
+#define WSX_CLIENT_SEGMENTS 3u
+
+static bool server_is_unseen(tvbuff_t *tvb, struct wsx_session *session) {
+    const tcp_flow_t *flow = session->tcp->fwd;
+    const tcp_analyze_seq_flow_info_t *info = flow ? flow->tcp_analyze_seq_info : NULL;
+    const struct wsx_position *server = &session->position[WSX_SERVER_TO_CLIENT];
+    bool unseen = info && info->lastack && server->known && !session->answer_seen &&
+                  !session->early_count[WSX_SERVER_TO_CLIENT] &&
+                  (int32_t)(info->lastack - server->sequence) > 0;
+    if (unseen && frames_evidence(tvb, WSX_MASKED) >= ANSWER_EVIDENCE)
+        session->client_segments++;
+    else
+        session->client_segments = 0;
+    return session->client_segments >= WSX_CLIENT_SEGMENTS;
 }
 
 /* First pass, the answer is due: keeps what may be frames. True when the answer was lost, and they
@@ -282,6 +312,8 @@ static bool watch_pending(tvbuff_t *tvb, packet_info *pinfo, struct wsx_session 
     }
     session->early_until[direction] = sequence + length;
     wsx_state_early(pinfo, session, direction, sequence, bytes, captured, length);
+    if (!server && server_is_unseen(tvb, session))
+        return true;
     int64_t since;
     unsigned waiting = wsx_state_early_count(session, WSX_SERVER_TO_CLIENT, &since);
     return waiting >= WSX_ANSWER_SEGMENTS ||
@@ -521,6 +553,17 @@ static bool waits_for_answer(const struct wsx_session *session) {
     return session->on_tcp && !session->response_packet && !session->opened && !session->cause;
 }
 
+/* A segment before the answer, which may be it; or frames of the client that TCP handed to nobody.
+ */
+static void feed_waiting(packet_info *pinfo, struct wsx_session *session,
+                         const struct wsx_tcp_view *view) {
+    if (wsx_state_direction(session, pinfo) == WSX_SERVER_TO_CLIENT)
+        wsx_upgrade_answer(pinfo, session, view);
+    else if (session->request_packet != pinfo->num && is_unread(pinfo))
+        wsx_state_early(pinfo, session, WSX_CLIENT_TO_SERVER, view->sequence, view->payload,
+                        view->captured, view->length);
+}
+
 /* First pass, TCP: late segments, FIN and RST. Returns the packet's session. */
 static struct wsx_session *watch_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
                                      struct wsx_packet *packet) {
@@ -549,7 +592,7 @@ static struct wsx_session *watch_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tr
     if (!called && session->core && session->direct && view.length)
         feed_held_back(pinfo, session, &view, tvb, tree);
     if (!called && waits_for_answer(session) && view.length)
-        wsx_upgrade_answer(pinfo, session, &view);
+        feed_waiting(pinfo, session, &view);
     if (session->response_packet == pinfo->num)
         begin_direct(pinfo, session);
     watch_end(pinfo, session, &view);
@@ -637,7 +680,7 @@ static void watch_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
                          const struct wsx_layers *layers, struct wsx_packet *packet) {
     struct wsx_session *session = NULL;
     if (layers->http)
-        wsx_upgrade_scan(pinfo);
+        wsx_upgrade_scan(pinfo, NULL);
     else if (pinfo->ptype == PT_TCP && (may_hold_request(pinfo) || wsx_request_waits()) &&
              is_unread(pinfo))
         wsx_upgrade_held_back(pinfo);

@@ -17,8 +17,9 @@ void wsx_transport_register(void);
 void wsx_transport_handoff(void);
 
 /* upgrade.c, first pass: looks for the head of a request or an answer in a packet of HTTP/1. Does
- * nothing when the packet's connection needs none. */
-void wsx_upgrade_scan(packet_info *pinfo);
+ * nothing when the packet's connection needs none. `handed`: what HTTP hands on as the bytes behind
+ * an answer; NULL at the packet's end. */
+void wsx_upgrade_scan(packet_info *pinfo, tvbuff_t *handed);
 void wsx_upgrade_handoff(void);
 
 /* The same in a packet that TCP handed to nobody: a request out of order. */

@@ -9,20 +9,11 @@
 
 #include "answer.h"
 #include "fields.h"
+#include "heads.h"
 #include "request.h"
 #include "store.h"
 #include "tcpview.h"
 #include "tokens.h"
-
-/* One data source of the packet, on its way through a scan. */
-struct source {
-    const uint8_t *bytes;
-    size_t length;     /* a head may begin here */
-    size_t whole;      /* captured */
-    bool packet;       /* the packet itself, not something made of it */
-    bool put_together; /* by answer.c: offsets are those from where the answer is due */
-    bool encrypted;
-};
 
 static int proto_http = -1, proto_http2 = -1, proto_tls = -1;
 
@@ -30,6 +21,7 @@ void wsx_upgrade_handoff(void) {
     proto_http = proto_get_id_by_filter_name("http");
     proto_http2 = proto_get_id_by_filter_name("http2");
     proto_tls = proto_get_id_by_filter_name("tls");
+    wsx_heads_handoff();
 }
 
 static bool has_layer(const packet_info *pinfo, int id) {
@@ -40,42 +32,9 @@ static bool has_layer(const packet_info *pinfo, int id) {
     return false;
 }
 
-/* Behind the version of a status line is a blank, behind that of a request line there is none. */
-static bool ends_version(const uint8_t *bytes, size_t length) {
-    return length > 8 && wsx_is_blank((char)bytes[8]);
-}
-
-/* Where a head with this first line may begin: "HTTP/1." of a status line, a method of a request
- * line. */
-static size_t find_start(const uint8_t *bytes, size_t length, bool request) {
-    static const char *const status[] = {"HTTP/1.", NULL};
-    static const char *const methods[] = {"GET ",    "POST ",  "PUT ",     "HEAD ",  "OPTIONS ",
-                                          "DELETE ", "PATCH ", "CONNECT ", "TRACE ", NULL};
-    const char *const *starts = request ? methods : status;
-    for (size_t at = 0; at < length; at++) {
-        if (!request) {
-            const uint8_t *next = memchr(bytes + at, 'H', length - at);
-            if (!next)
-                break;
-            at = (size_t)(next - bytes);
-        }
-        if (bytes[at] < 'A' || bytes[at] > 'Z')
-            continue;
-        for (size_t i = 0; starts[i]; i++) {
-            if ((uint8_t)starts[i][0] != bytes[at])
-                continue;
-            size_t n = strlen(starts[i]);
-            if (length - at > n && memcmp(bytes + at, starts[i], n) == 0 &&
-                (request || ends_version(bytes + at, length - at)))
-                return at;
-        }
-    }
-    return length;
-}
-
 /* The sequence number of the source's byte `at`, where the source is the packet or was made by TCP:
  * its segment lies at its end, or with tcp.reassemble_out_of_order anywhere in it. */
-static bool sequence_of(const struct source *source, const struct wsx_tcp_view *view, size_t at,
+static bool sequence_of(const struct wsx_source *source, const struct wsx_tcp_view *view, size_t at,
                         uint32_t *sequence) {
     if (!view->payload || !view->captured || view->captured > source->whole)
         return false;
@@ -93,12 +52,20 @@ static bool sequence_of(const struct source *source, const struct wsx_tcp_view *
     return true;
 }
 
-/* What lies behind the request's head came before the answer. `end`: of the head in the source. */
-static void take_rest(packet_info *pinfo, struct wsx_session *session, const struct source *source,
-                      size_t end) {
-    size_t rest = source->whole - end, length = rest;
+/* A request that is waiting for its answer; an earlier connection of the conversation does not
+ * count. */
+static struct wsx_session *waiting(struct wsx_session *latest) {
+    return latest && !latest->response_packet && !latest->opened && !latest->cause ? latest : NULL;
+}
+
+/* What lies behind the request, its content included, came before the answer. `end`: of its head in
+ * the source. `content`: how much of what follows is the request's, wherever it is. */
+static void take_rest(packet_info *pinfo, struct wsx_session *session,
+                      const struct wsx_source *source, size_t end, uint64_t content) {
+    size_t passed = (size_t)MIN(content, source->whole - end);
+    size_t rest = source->whole - end - passed, length = rest;
     uint32_t sequence = 0;
-    const uint8_t *bytes = source->bytes + end;
+    const uint8_t *bytes = source->bytes + end + passed;
     if (!source->encrypted && session->tcp) {
         struct wsx_tcp_view view;
         if (!wsx_tcp_view(pinfo, session->tcp, &view))
@@ -109,42 +76,71 @@ static void take_rest(packet_info *pinfo, struct wsx_session *session, const str
             length = view.length > behind ? view.length - behind : 0;
             rest = view.captured > behind ? view.captured - behind : 0;
         }
-        if (!sequence_of(source, &view, end, &sequence))
+        if (!sequence_of(source, &view, end + passed, &sequence))
             sequence = view.sequence + view.length - (uint32_t)length;
-        wsx_state_anchor(session, WSX_CLIENT_TO_SERVER, sequence);
+        wsx_state_anchor(session, WSX_CLIENT_TO_SERVER, sequence + (uint32_t)(content - passed));
     }
     wsx_state_early(pinfo, session, WSX_CLIENT_TO_SERVER, sequence, bytes, rest, length);
 }
 
-static bool take_request(packet_info *pinfo, const struct source *source) {
-    const uint8_t *bytes = source->bytes;
-    size_t length = source->length, at = find_start(bytes, length, true);
-    while (at < length) {
-        struct wsx_head head;
-        bool complete;
-        memset(&head, 0, sizeof head);
-        size_t used = wsx_head_parse(bytes + at, source->whole - at, &head, &complete);
-        if (used && complete && head.request && wsx_head_asks(&head)) {
-            struct wsx_session *session = wsx_state_request(pinfo, &head, source->encrypted, 0);
-            take_rest(pinfo, session, source, at + used);
+static bool is_same_text(const char *one, const char *other) {
+    return one && other ? strcmp(one, other) == 0 : one == other;
+}
+
+/* The request that waits for its answer comes again: sent again, or joined with its content. */
+static bool is_again(const struct wsx_session *session, const struct wsx_head *head) {
+    return session && session->http == WSX_HTTP_1 &&
+           is_same_text(session->request.key, head->key) &&
+           is_same_text(session->request.target, head->target);
+}
+
+/* The request's head is in the source at `begin`, up to `end`. `before`: requests that wait for
+ * their answers before it. */
+static void take_request(packet_info *pinfo, const struct wsx_source *source, struct wsx_head *head,
+                         size_t begin, size_t end, unsigned before) {
+    struct wsx_session *session = waiting(wsx_state_find(pinfo));
+    uint64_t content = 0;
+    if (!wsx_head_content(head, source->bytes + begin, end - begin, source->whole - begin,
+                          &content))
+        content = 0;
+    bool again = is_again(session, head);
+    if (!again) {
+        session = wsx_state_request(pinfo, head, source->encrypted, 0);
+        session->answers_before = before;
+    }
+    wsx_head_clear(head);
+    if (!again || !source->encrypted)
+        take_rest(pinfo, session, source, end, content);
+}
+
+/* The first request in the source that asks for a WebSocket. */
+static bool find_request(packet_info *pinfo, const struct wsx_source *source) {
+    struct wsx_heads heads = wsx_heads_begin(source, true);
+    struct wsx_head head;
+    unsigned before = 0;
+    for (size_t begin, end; wsx_heads_next(pinfo, source, &heads, &head, &begin, &end);) {
+        if (wsx_head_asks(&head)) {
+            take_request(pinfo, source, &head, begin, end, before);
             return true;
         }
+        before += head.request;
         wsx_head_clear(&head);
-        at += used ? used : 1;
-        if (at >= length)
-            break;
-        at += find_start(bytes + at, length - at, true);
     }
     return false;
 }
 
-/* Frames behind the answer that HTTP will not hand on, since it finds no upgrade in it that it
- * knows. */
+/* Whether HTTP has handed on (`handed`, NULL: nothing) all the bytes behind the answer's head and
+ * no others. Else it takes some for content, or for more of the head. */
+static bool is_handed_on(const struct wsx_source *source, tvbuff_t *handed, size_t rest) {
+    if (!handed)
+        return !rest;
+    return tvb_get_ds_tvb(handed) != source->tvb || tvb_captured_length(handed) == rest;
+}
+
+/* Frames behind the answer that HTTP does not hand on as they are. */
 static void take_behind_answer(packet_info *pinfo, struct wsx_session *session,
-                               const struct source *source, size_t end) {
-    const char *upgrade = session->response.upgrade;
-    bool handed_on = upgrade && g_ascii_strcasecmp(upgrade, "websocket") == 0;
-    if (!session->opened || handed_on || wsx_state_packet(pinfo)->called)
+                               const struct wsx_source *source, size_t end, tvbuff_t *handed) {
+    if (!session->opened || wsx_state_packet(pinfo)->called)
         return;
     size_t rest = source->whole - end;
     uint32_t sequence = 0;
@@ -155,7 +151,12 @@ static void take_behind_answer(packet_info *pinfo, struct wsx_session *session,
         size_t behind = (size_t)(source->bytes + end - view.payload);
         rest = view.captured > behind ? view.captured - behind : 0;
         sequence = view.sequence + view.length - (uint32_t)rest;
+    } else if (session->frames_known) {
+        sequence = session->frames_from;
     }
+    if (is_handed_on(source, handed, rest))
+        return;
+    session->not_handed = source->tvb;
     session->answer_rest = (uint32_t)rest;
     wsx_state_early(pinfo, session, WSX_SERVER_TO_CLIENT, sequence, source->bytes + end, rest,
                     rest);
@@ -163,7 +164,7 @@ static void take_behind_answer(packet_info *pinfo, struct wsx_session *session,
 
 /* Where the server's frames begin on TCP, behind the answer's head. */
 static void find_frames(packet_info *pinfo, struct wsx_session *session,
-                        const struct source *source, size_t end) {
+                        const struct wsx_source *source, size_t end) {
     struct wsx_tcp_view view;
     if (source->put_together)
         session->frames_from = session->position[WSX_SERVER_TO_CLIENT].sequence + (uint32_t)end;
@@ -185,36 +186,23 @@ static void take_put_together(packet_info *pinfo, struct wsx_session *session, s
                         length);
 }
 
-static bool take_response(packet_info *pinfo, struct wsx_session *session,
-                          const struct source *source) {
-    const uint8_t *bytes = source->bytes;
-    size_t length = source->length, at = find_start(bytes, length, false);
-    while (at < length) {
-        struct wsx_head head;
-        bool complete;
-        memset(&head, 0, sizeof head);
-        size_t used = wsx_head_parse(bytes + at, source->whole - at, &head, &complete);
-        bool final =
-            used && complete && !head.request && (head.status == 101 || head.status >= 200);
-        if (final && (session || (head.status == 101 && head.upgrade_websocket))) {
-            session = wsx_state_response(pinfo, session, &head, source->encrypted, 0);
-            find_frames(pinfo, session, source, at + used);
-            if (source->put_together)
-                take_put_together(pinfo, session, at + used);
-            else
-                take_behind_answer(pinfo, session, source, at + used);
-            g_free(session->answer);
-            session->answer = NULL;
-            return true;
-        }
-        wsx_head_clear(&head);
-        /* behind an interim response the final one may stand */
-        at += used ? used : 1;
-        if (final || at >= length)
-            break;
-        at += find_start(bytes + at, length - at, false);
-    }
-    return false;
+/* The answer's head is in the source, up to `end`. session NULL: its request was not seen. */
+static void take_response(packet_info *pinfo, struct wsx_session *session,
+                          const struct wsx_source *source, struct wsx_head *head, size_t end,
+                          tvbuff_t *handed) {
+    session = wsx_state_response(pinfo, session, head, source->encrypted, 0);
+    find_frames(pinfo, session, source, end);
+    if (source->put_together)
+        take_put_together(pinfo, session, end);
+    else
+        take_behind_answer(pinfo, session, source, end, handed);
+    g_free(session->answer);
+    session->answer = NULL;
+}
+
+/* No interim response: behind one the final one may stand. */
+static bool is_final(const struct wsx_head *head) {
+    return !head->request && (head->status == 101 || head->status >= 200);
 }
 
 /* ---- what HTTP does not hand on under TLS ---- */
@@ -249,7 +237,7 @@ tvbuff_t *wsx_upgrade_next_record(packet_info *pinfo, GSList **list) {
 static bool holds_head(tvbuff_t *tvb) {
     size_t length = MIN(tvb_captured_length(tvb), 2048);
     const uint8_t *bytes = tvb_get_ptr(tvb, 0, (int)length);
-    return find_start(bytes, length, true) < length || find_start(bytes, length, false) < length;
+    return wsx_heads_any(bytes, length);
 }
 
 void wsx_upgrade_rest(packet_info *pinfo, struct wsx_session *session) {
@@ -270,48 +258,68 @@ void wsx_upgrade_rest(packet_info *pinfo, struct wsx_session *session) {
     }
 }
 
-/* A request that is waiting for its answer; an earlier connection of the conversation does not
- * count. */
-static struct wsx_session *waiting(struct wsx_session *latest) {
-    return latest && !latest->response_packet && !latest->opened && !latest->cause ? latest : NULL;
+/* A head in several segments, of which HTTP makes no data source. */
+static bool take_request_in_pieces(packet_info *pinfo, const struct tcp_analysis *tcp,
+                                   const struct wsx_tcp_view *view) {
+    if (!view->captured || (!wsx_request_began(tcp->fwd) && wsx_tcp_is_inside(tcp, view)))
+        return false;
+    struct wsx_source source = {.begins = true};
+    source.whole = source.length =
+        wsx_request_piece(tcp->fwd, view->sequence, view->payload, view->captured, &source.bytes);
+    return source.length && find_request(pinfo, &source);
 }
 
-/* A head in several segments, of which HTTP makes no data source. */
-static bool take_request_in_pieces(packet_info *pinfo) {
+/* The packet's TCP, and what it carries; NULL where that is not known. */
+static struct tcp_analysis *tcp_of(packet_info *pinfo, struct wsx_tcp_view *view) {
     conversation_t *conversation =
         pinfo->ptype == PT_TCP ? wsx_store_conversation(pinfo, false) : NULL;
     struct tcp_analysis *tcp = conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
-    struct wsx_tcp_view view;
-    if (!tcp || !wsx_tcp_view(pinfo, tcp, &view) || !view.captured)
-        return false;
-    struct source source = {.packet = false};
-    source.whole = source.length =
-        wsx_request_piece(tcp->fwd, view.sequence, view.payload, view.captured, &source.bytes);
-    return source.length && take_request(pinfo, &source);
+    return tcp && wsx_tcp_view(pinfo, tcp, view) ? tcp : NULL;
 }
 
-void wsx_upgrade_scan(packet_info *pinfo) {
+/* The head that is looked for, in one source. */
+static bool scan_source(packet_info *pinfo, const struct wsx_source *source,
+                        struct wsx_session *session, bool answer, tvbuff_t *handed) {
+    struct wsx_heads heads = wsx_heads_begin(source, answer);
+    struct wsx_head head;
+    unsigned before = 0;
+    for (size_t begin, end; wsx_heads_next(pinfo, source, &heads, &head, &begin, &end);) {
+        if (head.request && !answer) {
+            if (wsx_head_asks(&head)) {
+                take_request(pinfo, source, &head, begin, end, before);
+                return true;
+            }
+            before++;
+        } else if (is_final(&head) && answer && session->answers_passed < session->answers_before) {
+            session->answers_passed++;
+        } else if (is_final(&head) &&
+                   (answer || (!session && head.status == 101 && head.upgrade_websocket))) {
+            take_response(pinfo, session, source, &head, end, handed);
+            return true;
+        }
+        wsx_head_clear(&head);
+    }
+    return false;
+}
+
+void wsx_upgrade_scan(packet_info *pinfo, tvbuff_t *handed) {
     struct wsx_session *latest = wsx_state_find(pinfo);
     if (wsx_state_handshakes(pinfo->num).count || (latest && latest->opened && !latest->cause) ||
         !has_layer(pinfo, proto_http) || has_layer(pinfo, proto_http2))
         return;
     struct wsx_session *session = waiting(latest);
     bool answer = session && wsx_state_direction(session, pinfo) == WSX_SERVER_TO_CLIENT;
-    struct source source = {.packet = true, .encrypted = has_layer(pinfo, proto_tls)};
-    for (GSList *list = pinfo->data_src; list; list = list->next, source.packet = false) {
-        tvbuff_t *tvb = get_data_source_tvb(list->data);
-        source.whole = tvb_captured_length(tvb);
-        source.length = MIN(source.whole, WSX_FIRST_MAX + 2048);
-        source.bytes = source.whole ? tvb_get_ptr(tvb, 0, (int)source.whole) : NULL;
-        if (!source.bytes || (source.packet && source.encrypted))
-            continue;
-        if ((answer || !session) && take_response(pinfo, session, &source))
+    bool encrypted = has_layer(pinfo, proto_tls);
+    struct wsx_tcp_view view;
+    struct tcp_analysis *tcp = encrypted ? NULL : tcp_of(pinfo, &view);
+    struct wsx_sources sources;
+    struct wsx_source source;
+    wsx_sources_init(&sources, pinfo, tcp ? view.payload : NULL, encrypted);
+    while (wsx_sources_next(&sources, &source))
+        if (scan_source(pinfo, &source, session, answer, handed))
             return;
-        if (!answer && take_request(pinfo, &source))
-            return;
-    }
-    if (!answer && !source.encrypted)
-        take_request_in_pieces(pinfo);
+    if (!answer && tcp)
+        take_request_in_pieces(pinfo, tcp, &view);
 }
 
 /* ---- what TCP hands on to nobody ---- */
@@ -326,19 +334,29 @@ void wsx_upgrade_answer(packet_info *pinfo, struct wsx_session *session,
     if (before || !view->payload)
         return;
     wsx_answer_add(&session->answer, offset, view->payload, view->captured);
-    struct source source = {.put_together = true};
+    struct wsx_source source = {.put_together = true, .begins = true};
     source.whole = source.length = wsx_answer_next(session->answer, 0, &offset, &source.bytes);
-    if (source.length && !offset)
-        take_response(pinfo, session, &source);
+    if (!source.length || offset)
+        return;
+    struct wsx_heads heads = wsx_heads_begin(&source, true);
+    struct wsx_head head;
+    unsigned earlier = session->answers_before;
+    for (size_t begin, end; wsx_heads_next(pinfo, &source, &heads, &head, &begin, &end);) {
+        if (is_final(&head) && !earlier--) {
+            take_response(pinfo, session, &source, &head, end, NULL);
+            return;
+        }
+        wsx_head_clear(&head);
+    }
 }
 
 void wsx_upgrade_held_back(packet_info *pinfo) {
-    conversation_t *conversation = wsx_store_conversation(pinfo, false);
-    struct tcp_analysis *tcp = conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
     struct wsx_tcp_view view;
-    if (!tcp || !wsx_tcp_view(pinfo, tcp, &view) || !view.captured)
+    const struct tcp_analysis *tcp = tcp_of(pinfo, &view);
+    if (!tcp || !view.captured)
         return;
-    bool begins = view.captured >= 16 && memcmp(view.payload, "GET ", 4) == 0;
+    bool begins = view.captured >= 16 && memcmp(view.payload, "GET ", 4) == 0 &&
+                  !wsx_tcp_is_inside(tcp, &view);
     if (!begins && !wsx_request_waits())
         return;
     struct wsx_session *latest = wsx_state_find(pinfo);
@@ -348,9 +366,9 @@ void wsx_upgrade_held_back(packet_info *pinfo) {
         if (!latest->cause || again)
             return;
     }
-    struct source source = {.packet = true, .bytes = view.payload};
+    struct wsx_source source = {.packet = true, .begins = true, .bytes = view.payload};
     source.whole = source.length = view.captured;
-    if (((begins && take_request(pinfo, &source)) || take_request_in_pieces(pinfo)) &&
+    if (((begins && find_request(pinfo, &source)) || take_request_in_pieces(pinfo, tcp, &view)) &&
         (latest = wsx_state_find(pinfo)) != NULL)
         latest->on_tcp = true;
 }
