@@ -25,7 +25,7 @@ enum wsx_http_version { WSX_HTTP_1, WSX_HTTP_2, WSX_HTTP_3 };
  * ". Bytes above 0x7F are kept as sent, UTF-8 or not. All zero is a head without headers;
  * wsx_head_clear frees. Who copies the structure takes the strings over: one of the two is to be
  * forgotten, and pointers to strings hold until the next header is added. For HTTP/2 and HTTP/3,
- * set `http` (and `request`) before wsx_head_add.
+ * set `http` before wsx_head_add.
  */
 struct wsx_head {
     enum wsx_http_version http;

@@ -14,8 +14,15 @@
 #include <epan/dissectors/packet-http.h>
 
 /* RFC 9113 6 */
-enum { FRAME_DATA = 0, FRAME_HEADERS = 1, FRAME_RST_STREAM = 3, FRAME_SETTINGS = 4 };
-enum { FLAG_END_STREAM = 1, FLAG_ACK = 1 };
+enum {
+    FRAME_DATA = 0,
+    FRAME_HEADERS = 1,
+    FRAME_RST_STREAM = 3,
+    FRAME_SETTINGS = 4,
+    FRAME_PUSH_PROMISE = 5,
+    FRAME_CONTINUATION = 9
+};
+enum { FLAG_END_STREAM = 1, FLAG_ACK = 1, FLAG_END_HEADERS = 4 };
 #define SETTINGS_ENABLE_CONNECT_PROTOCOL 8
 
 wsx_bool wsx_over_http2 = FALSE;
@@ -51,15 +58,17 @@ static bool has_layer(const packet_info *pinfo, int proto) {
 
 /* ---- streams of either version ---- */
 
-static void head_of(struct wsx_head *head, enum wsx_http_version http, wmem_array_t *headers) {
+static void head_add(struct wsx_head *head, wmem_array_t *headers) {
     const struct wsx_header *all = wmem_array_get_raw(headers);
     unsigned count = wmem_array_get_count(headers);
-    memset(head, 0, sizeof *head);
-    head->http = http;
-    for (unsigned i = 0; i < count; i++)
-        head->request = head->request || strcmp(all[i].name, ":method") == 0;
     for (unsigned i = 0; i < count; i++)
         wsx_head_add(head, all[i].name, strlen(all[i].name), all[i].value, strlen(all[i].value));
+}
+
+static void head_of(struct wsx_head *head, enum wsx_http_version http, wmem_array_t *headers) {
+    memset(head, 0, sizeof *head);
+    head->http = http;
+    head_add(head, headers);
 }
 
 static bool asks(const struct wsx_head *head) {
@@ -80,15 +89,21 @@ static bool answers_unseen(const struct wsx_head *head) {
            head->status < 300 && (head->protocol || head->extensions);
 }
 
+/* Takes what it needs of the head. */
+static void stream_head(packet_info *pinfo, uint64_t stream_id, struct wsx_head *head,
+                        bool encrypted) {
+    struct wsx_session *session = wsx_state_find_stream(pinfo, stream_id);
+    if (!session && asks(head))
+        wsx_state_request(pinfo, head, encrypted, stream_id);
+    else if (session ? answers(session, head) : answers_unseen(head))
+        wsx_state_response(pinfo, session, head, encrypted, stream_id);
+}
+
 void wsx_stream_headers(packet_info *pinfo, enum wsx_http_version http, uint64_t stream_id,
                         wmem_array_t *headers, bool encrypted) {
-    struct wsx_session *session = wsx_state_find_stream(pinfo, stream_id);
     struct wsx_head head;
     head_of(&head, http, headers);
-    if (!session && asks(&head))
-        wsx_state_request(pinfo, &head, encrypted, stream_id);
-    else if (session ? answers(session, &head) : answers_unseen(&head))
-        wsx_state_response(pinfo, session, &head, encrypted, stream_id);
+    stream_head(pinfo, stream_id, &head, encrypted);
     wsx_head_clear(&head);
 }
 
@@ -183,10 +198,55 @@ static void frame_begin(struct h2_frame *frame, uint32_t type) {
     frame->headers = wmem_array_new(pinfo->pool, sizeof(struct wsx_header));
 }
 
+static void block_end(packet_info *pinfo, struct wsx_block *block) {
+    stream_head(pinfo, block->stream_id, &block->head, has_layer(pinfo, proto_tls));
+    struct wsx_session *session =
+        block->fin ? wsx_state_find_stream(pinfo, block->stream_id) : NULL;
+    if (session)
+        wsx_state_stream_fin(session, wsx_state_stream_direction(session, pinfo));
+    wsx_state_block_end(pinfo);
+}
+
+/* The frame's type and stream are known, and nothing else of it was read: where it is not the one
+ * that is due, the rest of a block is missing. What there is of that is told. */
+static void frame_of_stream(struct h2_frame *frame, uint32_t stream) {
+    struct wsx_block *block = wsx_state_block(frame->pinfo);
+    frame->stream = stream;
+    if (!block || (frame->type == FRAME_CONTINUATION && stream == block->stream_id))
+        return;
+    wsx_state_block_lacks_end(frame->pinfo);
+    block_end(frame->pinfo, block);
+}
+
+static bool has_fields(const struct h2_frame *frame) {
+    return frame->type == FRAME_HEADERS || frame->type == FRAME_PUSH_PROMISE ||
+           frame->type == FRAME_CONTINUATION;
+}
+
+/* Headers of a field block in several frames; they are told with its last one. False where the
+ * frame has the whole block, or none. */
+static bool joins_block(const struct h2_frame *frame, bool fin) {
+    packet_info *pinfo = frame->pinfo;
+    struct wsx_block *block = wsx_state_block(pinfo);
+    bool last = (frame->flags & FLAG_END_HEADERS) != 0;
+    if (!has_fields(frame) || !frame->stream || (last && !block))
+        return false;
+    if (!block)
+        block = wsx_state_block_begin(pinfo, frame->stream, fin);
+    head_add(&block->head, frame->headers);
+    if (last)
+        block_end(pinfo, block);
+    return true;
+}
+
 /* Everything of the frame was seen. */
 static void frame_end(struct h2_frame *frame) {
     packet_info *pinfo = frame->pinfo;
     if (!frame->begun)
+        return;
+    bool fin = (frame->type == FRAME_DATA || frame->type == FRAME_HEADERS) &&
+               (frame->flags & FLAG_END_STREAM);
+    if (joins_block(frame, fin))
         return;
     if (wmem_array_get_count(frame->headers))
         wsx_stream_headers(pinfo, WSX_HTTP_2, frame->stream, frame->headers,
@@ -200,8 +260,7 @@ static void frame_end(struct h2_frame *frame) {
     enum wsx_direction direction = wsx_state_stream_direction(session, pinfo);
     if (frame->reset)
         wsx_state_stream_reset(session, direction == WSX_SERVER_TO_CLIENT, frame->error);
-    bool ends = frame->type == FRAME_DATA || frame->type == FRAME_HEADERS;
-    if (ends && (frame->flags & FLAG_END_STREAM))
+    if (fin)
         wsx_state_stream_fin(session, direction);
 }
 
@@ -229,7 +288,7 @@ static void see(struct h2_frame *frame, field_info *info) {
     } else if (id == id_flags) {
         frame->flags = wsx_field_uint(info);
     } else if (id == id_stream) {
-        frame->stream = wsx_field_uint(info);
+        frame_of_stream(frame, wsx_field_uint(info));
     } else if (id == id_name) {
         frame->name = wsx_field_string(info);
     } else if (id == id_value) {
@@ -385,7 +444,8 @@ static struct wsx_session *session_of_call(packet_info *pinfo, const http_upgrad
     if (!session || session->opened || session->cause)
         return session;
     bool client = wsx_state_stream_direction(session, pinfo) == WSX_CLIENT_TO_SERVER;
-    if (known_head(pinfo, info, false, client, &head)) {
+    if (!wsx_state_block_is_due(pinfo, stream_id) &&
+        known_head(pinfo, info, false, client, &head)) {
         if (answers(session, &head))
             wsx_state_response(pinfo, session, &head, encrypted, stream_id);
         wsx_head_clear(&head);

@@ -95,6 +95,7 @@ static void state_init(void) {
     wsx_request_init();
     wsx_records_init();
     wsx_store_streams_init();
+    wsx_store_blocks_init();
     wsx_store_pieces_init();
 }
 
@@ -127,6 +128,7 @@ static void state_cleanup(void) {
     handshake_sessions = NULL;
     g_ptr_array_free(sessions, TRUE);
     wsx_store_ends_cleanup();
+    wsx_store_blocks_cleanup();
     sessions = NULL;
     keys = NULL;
     wsx_records_cleanup();

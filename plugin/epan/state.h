@@ -403,6 +403,23 @@ void wsx_state_carrier_end(struct wsx_session *session, enum wsx_cause cause);
 /* The sender of this packet sent SETTINGS; extended_connect NULL: without that setting. */
 void wsx_state_settings(packet_info *pinfo, const uint64_t *extended_connect);
 
+/* A field block of HTTP/2, as far as its frames have come. */
+struct wsx_block {
+    uint64_t stream_id;
+    bool fin; /* its first frame has END_STREAM */
+    struct wsx_head head;
+};
+/* The one that the sender of this packet has begun and not ended; NULL when there is none. */
+struct wsx_block *wsx_state_block(packet_info *pinfo);
+/* The other side has begun one of this stream and not ended it. */
+bool wsx_state_block_is_due(packet_info *pinfo, uint64_t stream_id);
+/* The sender begins one; it has none. */
+struct wsx_block *wsx_state_block_begin(packet_info *pinfo, uint64_t stream_id, bool fin);
+/* The rest of the sender's block is missing: what its headers lack is not judged. */
+void wsx_state_block_lacks_end(packet_info *pinfo);
+/* Forgets the sender's block, and what its head holds. */
+void wsx_state_block_end(packet_info *pinfo);
+
 /* ---- calls ---- */
 
 /* First pass: bytes of a direction at an offset. tvb: where they lie, in a call of the packet's

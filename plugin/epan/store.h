@@ -1,6 +1,6 @@
 /*
- * store.h - what state.c, streams.c, pieces.c, records.c and ends.c share: the insides of what
- * state.h describes. Nobody else's.
+ * store.h - what state.c, streams.c, blocks.c, pieces.c, records.c and ends.c share: the insides of
+ * what state.h describes. Nobody else's.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -82,12 +82,13 @@ struct wsx_carrier {
         bool known;
         uint32_t next; /* sequence number behind the bytes of it that were captured last */
     } flow[2];
-    uint64_t next_number[2]; /* QUIC: of each side's next packet */
-    uint64_t next_unseen[2]; /* the same, of what the other side acknowledged unseen */
-    uint32_t acks_in[2];     /* QUIC: packet, with the last ACK frame that each side sent */
-    wmem_map_t *streams;     /* uint64_t to struct wsx_session */
-    wmem_map_t *kept;        /* uint64_t to struct wsx_kept_stream, pieces.c's; NULL: none */
-    bool kept_closed;        /* and none will be any more */
+    uint64_t next_number[2];    /* QUIC: of each side's next packet */
+    uint64_t next_unseen[2];    /* the same, of what the other side acknowledged unseen */
+    uint32_t acks_in[2];        /* QUIC: packet, with the last ACK frame that each side sent */
+    wmem_map_t *streams;        /* uint64_t to struct wsx_session */
+    wmem_map_t *kept;           /* uint64_t to struct wsx_kept_stream, pieces.c's; NULL: none */
+    bool kept_closed;           /* and none will be any more */
+    struct wsx_block *block[2]; /* HTTP/2: of each side, not at its end; NULL: none */
     struct wsx_session *first, *last; /* the same, by number */
     struct wsx_settings {
         uint32_t packet; /* of its first SETTINGS, 0 = not seen */
@@ -173,6 +174,10 @@ struct wsx_carrier *wsx_store_carrier_new(conversation_t *conversation);
 extern bool wsx_store_any_carried;
 /* The session is settled at this packet's end. */
 void wsx_store_unsettled(struct wsx_session *session);
+
+/* blocks.c */
+void wsx_store_blocks_init(void);
+void wsx_store_blocks_cleanup(void);
 
 /* pieces.c */
 void wsx_store_pieces_init(void);

@@ -9,8 +9,8 @@ import struct
 import craft
 from craft import CLIENT, SERVER
 
-DATA, HEADERS, RST_STREAM, SETTINGS, GOAWAY = 0, 1, 3, 4, 7
-END_STREAM, ACKNOWLEDGED, END_HEADERS = 1, 1, 4
+DATA, HEADERS, RST_STREAM, SETTINGS, PUSH_PROMISE, GOAWAY, CONTINUATION = 0, 1, 3, 4, 5, 7, 9
+END_STREAM, ACKNOWLEDGED, END_HEADERS, PADDED, PRIORITY = 1, 1, 4, 8, 32
 EXTENDED_CONNECT = 8
 CANCEL = 8
 
@@ -63,6 +63,15 @@ class Http2(craft.Conversation):
     def headers(self, side, stream, fields, flags=0):
         block = b"".join(literal(*field) for field in fields)
         self.send(side, h2_frame(HEADERS, stream, block, END_HEADERS | flags))
+
+    def block(self, side, stream, parts, flags=0, apart=False, kind=HEADERS):
+        """A field block in several frames: parts of its fields, or of their bytes. apart: a packet each."""
+        parts = [p if isinstance(p, bytes) else b"".join(literal(*field) for field in p) for p in parts]
+        frames = [h2_frame(kind if not n else CONTINUATION, stream, part,
+                           (0 if n else flags) | (END_HEADERS if n == len(parts) - 1 else 0))
+                  for n, part in enumerate(parts)]
+        for data in frames if apart else [b"".join(frames)]:
+            self.send(side, data)
 
     def request(self, stream, fields=REQUEST):
         self.headers(CLIENT, stream, fields)

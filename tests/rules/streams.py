@@ -217,6 +217,79 @@ def early(c):
     c.end()
 
 
+# ---- headers in several frames ----
+
+def continued(name, due, *parts, flags=0, apart=False):
+    """`parts` of the answer; the request in two."""
+    def talk(c):
+        c.h.block(CLIENT, 1, (c.common[:-1], c.common[-1:]), apart=apart)
+        c.h.block(SERVER, 1, parts, flags, apart)
+        if not flags:
+            c.end()
+    CASES.append((name, ENABLED, (), talk, due, (2,)))
+
+
+OK, REFUSED = ((b":status", b"200"),), ((b":status", b"403"),)
+OTHER = ((b"server", b"x"),)
+continued("continued", "", OK, OTHER)
+continued("continued_apart", "", OK, OTHER, OTHER, apart=True)
+continued("continued_forbidden", "error h2-header-forbidden", OK, OTHER, ((b"upgrade", b"websocket"),))
+continued("continued_refused", "note hs-refused", REFUSED, OTHER, flags=END)
+continued("continued_refused_apart", "note hs-refused", REFUSED, OTHER, flags=END, apart=True)
+
+
+@case("error hs-version-missing", only=(2,))
+def continued_version_missing(c):
+    c.h.block(CLIENT, 1, (c.common[:-1], OTHER))
+    c.answer()
+    c.end()
+
+
+@case("", only=(2,))
+def continued_interim(c):
+    c.ask()
+    c.h.block(SERVER, 1, (((b":status", b"103"),), ((b"link", b"x"),)), apart=True)
+    c.answer()
+    c.end()
+
+
+@case("warning close-missing", only=(2,))
+def continued_trailers(c):
+    """They end the server's direction, and are no answer."""
+    c.start()
+    c.h.block(SERVER, 1, (((b"x-a", b"1"),), ((b"x-b", b"2"),)), END, apart=True)
+    c.up(1, b"x", flags=END)
+
+
+@case("", only=(2,))
+def continued_promise(c):
+    """A request that the server makes for the client is none of WebSocket's."""
+    c.start()
+    promised = (c.common[0], (b":scheme", b"http")), (c.common[3], c.common[4])
+    c.h.block(SERVER, 1, (b"\0\0\0\2" + b"".join(craft_h2.literal(*f) for f in promised[0]), promised[1]),
+              kind=craft_h2.PUSH_PROMISE)
+    c.end()
+
+
+@case("error hs-early-data", only=(2,))
+def continued_answer_and_data(c):
+    """The client sends before the answer's end."""
+    c.ask()
+    c.h.send(SERVER, craft_h2.h2_frame(craft_h2.HEADERS, 1, craft_h2.literal(*OK[0])))
+    c.up(1, b"early")
+    c.h.send(SERVER, craft_h2.h2_frame(craft_h2.CONTINUATION, 1, craft_h2.literal(*OTHER[0]), 4))
+    c.end()
+
+
+@case("", only=(2,))
+def continued_no_more(c):
+    """The block's end is not there: what it lacks is not judged."""
+    c.h.send(CLIENT, craft_h2.h2_frame(craft_h2.HEADERS, 1, b"".join(craft_h2.literal(*f) for f in c.common[:-1])))
+    c.h.settings((), CLIENT)
+    c.answer()
+    c.end()
+
+
 # ---- ends ----
 
 @case("warning h2-reset, warning close-missing")

@@ -2,7 +2,7 @@ import sys
 import zlib
 
 from craft import CLIENT, SERVER, frame
-from craft_h2 import DATA, END_HEADERS, HEADERS, REQUEST, Http2, counted, h2_frame, literal
+from craft_h2 import CONTINUATION, DATA, END_HEADERS, HEADERS, REQUEST, Http2, counted, h2_frame, literal
 
 ACCEPTED = (b"sec-websocket-extensions", b"permessage-deflate")
 CHAT = (b"sec-websocket-protocol", b"chat")
@@ -57,4 +57,15 @@ lose(h)
 h.data(SERVER, 1, frame(1, b"UNANSWERED-SERVER says this"))
 h.data(CLIENT, 1, frame(1, b"UNANSWERED-CLIENT", b"abce"))
 h.data(SERVER, 1, frame(1, b"UNANSWERED-MORE"))
+
+# The end of a request's headers is lost, and so is what they lack. Another stream goes on.
+h = Http2(port=50004, packets=packets)
+h.send(CLIENT, h2_frame(HEADERS, 1, b"".join(literal(*field) for field in REQUEST[:-1])))
+h.send(CLIENT, h2_frame(CONTINUATION, 1, literal(*REQUEST[-1]), END_HEADERS))
+lose(h)
+h.request(3)
+h.response(3)
+h.response(1)
+h.data(SERVER, 1, frame(1, b"CUT-REQUEST"))
+h.data(SERVER, 3, frame(1, b"NEXT-REQUEST"))
 h.save(sys.argv[1])
