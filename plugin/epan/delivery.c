@@ -22,8 +22,8 @@
 /* Bytes kept of a unit that is not whole. Longer ones are not put together: hardly any real unit
  * is, and the length that asks for them may be nonsense. */
 #define REST_MAX (64u << 20)
-/* DESEGMENT_ONE_MORE_SEGMENT and DESEGMENT_UNTIL_FIN: not a number of bytes */
-#define NEED_NUMBER_MAX 0x0FFFFFFEu
+/* Of a framer's number: those above it are DESEGMENT_UNTIL_FIN and DESEGMENT_ONE_MORE_SEGMENT. */
+#define NEED_NUMBER_MAX 0x0FFFFFFDu
 
 /* A unit over several messages; shared by what is kept of them. File scope. */
 struct span {
@@ -237,8 +237,8 @@ static int call_framed(struct wsx_delivery *delivery, const struct wsx_choice *c
         }
         if (!unit) {
             size_t there = (size_t)(length - at);
-            *need = wanted > there && wanted - there < NEED_NUMBER_MAX ? (uint32_t)(wanted - there)
-                                                                       : NEED_NUMBER_MAX;
+            *need = wanted > there ? (uint32_t)MIN(wanted - there, NEED_NUMBER_MAX)
+                                   : DESEGMENT_ONE_MORE_SEGMENT;
             return at;
         }
         wmem_array_append_one(replay->calls, unit);
@@ -329,6 +329,13 @@ static void draw_links(const struct replay *replay, tvbuff_t *tvb, proto_tree *t
         add_link(tree, hf_goes_on, tvb, out->ends_in);
 }
 
+/* What the rest waits for. A unit that is not kept to its end is not asked for again before it is
+ * too long: DESEGMENT_UNTIL_FIN says of any that it is. */
+static void rest_wait(struct wsx_rest *rest, uint32_t need) {
+    bool any = need == DESEGMENT_ONE_MORE_SEGMENT;
+    rest->need = any ? 0 : MIN((uint64_t)rest->length + need, (uint64_t)REST_MAX + 1);
+}
+
 /* First pass: what the dissector left goes before the next message. whole_kept: the rest and the
  * message, not a byte of them taken. */
 static void rest_update(struct wsx_rest *rest, struct replay *replay, const struct wsx_item *item,
@@ -355,9 +362,7 @@ static void rest_update(struct wsx_rest *rest, struct replay *replay, const stru
         if ((size_t)at < length)
             rest_append(rest, tvb_get_ptr(seen, at, (int)length - at), length - (size_t)at);
     }
-    rest->need = need < NEED_NUMBER_MAX ? (uint64_t)rest->length + need : 0;
-    if (rest->need > REST_MAX)
-        rest->need = 0;
+    rest_wait(rest, need);
     replay->begins = rest->span;
 }
 

@@ -1,5 +1,5 @@
-"""What a frame, a connection, a message in a packet, a fragment, an outstanding Ping and an open request
-cost must not grow with their number.
+"""What a frame, a connection, a message in a packet, a fragment, an outstanding Ping, an open request and
+a message of an application's unit that does not end cost must not grow with their number.
 
 One capture holds each of them at three sizes, one stage behind the other. callgrind counts the
 instructions spent in the plugin's entry points, with all that they call; counts do not depend on how
@@ -81,6 +81,14 @@ def requests_open(capture, number, count):
     crowd(connection, w.CLIENT, w.TEXT, [b"3"] * count)
 
 
+def unit_too_long(capture, number, count):
+    """An MQTT packet of 256 MiB, of which 64 are kept at most, behind a CONNECT."""
+    connection = w.Connection(capture, number)
+    connect = b"\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0"
+    crowd(connection, w.CLIENT, w.BINARY,
+          [connect, b"\x30\xff\xff\xff\x7f"] + [b"%0200d" % 0] * count)
+
+
 # Kind, its sizes, and how many units a stage of a size has.
 KINDS = (
     (frames, (1000, 2000, 4000), lambda size: size),
@@ -90,6 +98,7 @@ KINDS = (
     # of more than 1,024 the oldest are given up, with findings
     (pings_outstanding, (250, 500, 1000), lambda size: 2 * size),
     (requests_open, (1000, 8000), lambda size: 2 * size),
+    (unit_too_long, (500, 2000), lambda size: size),
 )
 
 
