@@ -81,6 +81,19 @@ def requests_open(capture, number, count):
     crowd(connection, w.CLIENT, w.TEXT, [b"3"] * count)
 
 
+def body_without_end(capture, number, count):
+    """Of a STOMP frame, behind one by which the protocol is known."""
+    connection = w.Connection(capture, number)
+    crowd(connection, w.SERVER, w.TEXT,
+          [b"MESSAGE\n\n\0", b"MESSAGE\n\n"] + [b"body\n\n" * 20] * count)
+
+
+def head_without_end(capture, number, count):
+    """The same of its headers, up to what is taken for a head."""
+    connection = w.Connection(capture, number)
+    crowd(connection, w.SERVER, w.TEXT, [b"MESSAGE\n\n\0", b"MESSAGE\n"] + [b"a:b\n"] * count)
+
+
 def unit_too_long(capture, number, count):
     """An MQTT packet of 256 MiB, of which 64 are kept at most, behind a CONNECT."""
     connection = w.Connection(capture, number)
@@ -98,6 +111,8 @@ KINDS = (
     # of more than 1,024 the oldest are given up, with findings
     (pings_outstanding, (250, 500, 1000), lambda size: 2 * size),
     (requests_open, (1000, 8000), lambda size: 2 * size),
+    (body_without_end, (500, 2000), lambda size: size),
+    (head_without_end, (500, 2000), lambda size: size),
     (unit_too_long, (500, 2000), lambda size: size),
 )
 
