@@ -27,16 +27,21 @@ const struct wsx_app_protocol *const wsx_apps[] = {
 
 /* An open request. */
 struct pending {
-    struct pending *next; /* of the same id, the nearest first */
+    struct pending *older, *newer; /* of the same id */
     struct wsx_app_unit *unit;
+};
+
+/* The open requests of an id; both NULL: none. */
+struct slot {
+    struct pending *nearest, *oldest;
 };
 
 /* Of one connection. File scope. */
 struct store {
-    wmem_map_t *states;  /* protocol to its state */
-    wmem_map_t *open;    /* protocol, requester, space and id as one text, to struct pending * */
-    wmem_map_t *kept[2]; /* message number to wmem_array_t of struct wsx_app_unit * */
-    uint32_t requests;   /* opened so far */
+    wmem_map_t *states;       /* protocol to its state */
+    wmem_map_t *open;         /* protocol, requester, space and id as one text, to struct slot */
+    wmem_map_t *kept[2];      /* message number to wmem_array_t of struct wsx_app_unit * */
+    uint32_t requests;        /* opened so far */
     wmem_array_t *unanswered; /* struct wsx_app_unit *, in order; set at the connection's end */
 };
 
@@ -155,15 +160,14 @@ void wsx_app_begin(struct wsx_app *app, const struct wsx_item *item, packet_info
 
 /* ---- requests and answers ---- */
 
-/* The open requests of an id, the nearest first. */
-static struct pending **open_slot(const struct wsx_app *app, enum wsx_direction requester,
-                                  const char *space, const char *id, bool make) {
+static struct slot *open_slot(const struct wsx_app *app, enum wsx_direction requester,
+                              const char *space, const char *id, bool make) {
     wmem_map_t *open = store_of(app->session)->open;
     char *key = wmem_strdup_printf(NULL, "%s %d %s\x1f%s", app->protocol->name, requester,
                                    space ? space : "", id ? id : "");
-    struct pending **slot = wmem_map_lookup(open, key);
+    struct slot *slot = wmem_map_lookup(open, key);
     if (!slot && make) {
-        slot = wmem_new0(wmem_file_scope(), struct pending *);
+        slot = wmem_new0(wmem_file_scope(), struct slot);
         wmem_map_insert(open, wmem_strdup(wmem_file_scope(), key), slot);
     }
     wmem_free(NULL, key);
@@ -172,30 +176,33 @@ static struct pending **open_slot(const struct wsx_app *app, enum wsx_direction 
 
 static void request_open(const struct wsx_app *app, const struct wsx_app_event *event,
                          struct wsx_app_unit *unit) {
-    struct pending **slot = open_slot(app, app->direction, event->space, event->id, true);
+    struct slot *slot = open_slot(app, app->direction, event->space, event->id, true);
     struct pending *pending = wmem_new(wmem_file_scope(), struct pending);
-    *pending = (struct pending){.next = *slot, .unit = unit};
-    unit->repeated = *slot != NULL && !event->oldest;
+    *pending = (struct pending){.older = slot->nearest, .unit = unit};
+    unit->repeated = slot->nearest != NULL && !event->oldest;
     unit->number = ++store_of(app->session)->requests;
-    *slot = pending;
+    *(slot->nearest ? &slot->nearest->newer : &slot->oldest) = pending;
+    slot->nearest = pending;
+}
+
+static void request_close(struct slot *slot, struct pending *pending) {
+    *(pending->older ? &pending->older->newer : &slot->oldest) = pending->newer;
+    *(pending->newer ? &pending->newer->older : &slot->nearest) = pending->older;
+    wmem_free(wmem_file_scope(), pending);
 }
 
 /* Takes a request out of the open ones, or only finds it. */
 static struct wsx_app_unit *request_find(const struct wsx_app *app, enum wsx_direction requester,
                                          const char *space, const char *id, bool oldest, bool close,
                                          bool *ambiguous) {
-    struct pending **slot = open_slot(app, requester, space, id, false);
-    *ambiguous = slot && *slot && (*slot)->next && !oldest;
-    while (oldest && slot && *slot && (*slot)->next)
-        slot = &(*slot)->next;
-    struct pending *found = slot ? *slot : NULL;
+    struct slot *slot = open_slot(app, requester, space, id, false);
+    *ambiguous = slot && slot->nearest != slot->oldest && !oldest;
+    struct pending *found = !slot ? NULL : oldest ? slot->oldest : slot->nearest;
     if (!found)
         return NULL;
     struct wsx_app_unit *unit = found->unit;
-    if (close) {
-        *slot = found->next;
-        wmem_free(wmem_file_scope(), found);
-    }
+    if (close)
+        request_close(slot, found);
     return unit;
 }
 
@@ -375,7 +382,8 @@ const struct wsx_app_unit *wsx_app_report(struct wsx_app *app, packet_info *pinf
 #define UNANSWERED_LINKED 50u
 
 static void collect_open(void *key _U_, void *value, void *data) {
-    for (struct pending *pending = *(struct pending **)value; pending; pending = pending->next)
+    for (struct pending *pending = ((struct slot *)value)->nearest; pending;
+         pending = pending->older)
         if (!pending->unit->answers && !pending->unit->optional)
             wmem_array_append_one((wmem_array_t *)data, pending->unit);
 }

@@ -41,6 +41,10 @@ struct wsx_app {
     bool text;        /* of the message that ends in this packet */
     bool first_pass;  /* state may be written */
     int64_t time;     /* ns since the epoch */
+    /* Set by a dissector that asks for DESEGMENT_ONE_MORE_SEGMENT: whether the unit can be read now
+     * that there are `length` bytes of it, those from `fresh` on new. It is not called before.
+     * NULL: it is called for each message, and sees all bytes of the unit again. */
+    bool (*may_end)(const uint8_t *bytes, size_t length, size_t fresh);
     /* apps.c's */
     const struct wsx_app_protocol *protocol;
     unsigned units; /* reported so far */

@@ -204,6 +204,24 @@ static enum parsed parse(const char *text, size_t length, struct frame *frame, s
     return length > HEAD_MAX ? PARSED_BAD : PARSED_MORE;
 }
 
+/* What a body without content-length waits for. */
+static bool may_end_body(const uint8_t *bytes, size_t length, size_t fresh) {
+    return memchr(bytes + fresh, 0, length - fresh) != NULL;
+}
+
+/* What a head waits for: the blank line, which may have a CR, or to be too long. */
+static bool may_end_head(const uint8_t *bytes, size_t length, size_t fresh) {
+    const char *text = (const char *)bytes;
+    size_t at = fresh;
+    struct span line;
+    while (at && fresh - at < 2 && text[at - 1] != '\n')
+        at--;
+    while (next_line(text, length, &at, &line))
+        if (!line.length)
+            return true;
+    return length > HEAD_MAX;
+}
+
 /* ---- drawing ---- */
 
 static void draw_header(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const char *base,
@@ -419,6 +437,8 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
     if (parsed == PARSED_MORE) {
         pinfo->desegment_offset = 0;
         pinfo->desegment_len = more ? (guint32)more : DESEGMENT_ONE_MORE_SEGMENT;
+        if (!more && frame.headers)
+            app->may_end = frame.body ? may_end_body : may_end_head;
         return length;
     }
     return dissect_frame(app, tvb, pinfo, tree, &frame);

@@ -4,8 +4,8 @@
  * A stream: what the dissector leaves of a message (desegment_offset, desegment_len, as for TCP) is
  * kept and put before the next message of the direction. The first pass notes for each message
  * which bytes were put before it; later passes show the dissector the same bytes. While a dissector
- * waits for a known number of bytes, it is not called, so that a long unit costs no more than its
- * bytes.
+ * waits for a known number of bytes, or for what it can tell of (wsx_app.may_end), it is not
+ * called, so that a long unit costs no more than its bytes.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,8 +22,8 @@
 /* Bytes kept of a unit that is not whole. Longer ones are not put together: hardly any real unit
  * is, and the length that asks for them may be nonsense. */
 #define REST_MAX (64u << 20)
-/* DESEGMENT_ONE_MORE_SEGMENT and DESEGMENT_UNTIL_FIN: not a number of bytes */
-#define NEED_NUMBER_MAX 0x0FFFFFFEu
+/* Of a framer's number: those above it are DESEGMENT_UNTIL_FIN and DESEGMENT_ONE_MORE_SEGMENT. */
+#define NEED_NUMBER_MAX 0x0FFFFFFDu
 
 /* A unit over several messages; shared by what is kept of them. File scope. */
 struct span {
@@ -36,6 +36,7 @@ struct wsx_rest {
     size_t length, capacity;
     bool shared;   /* a later pass will read the bytes: they stay where they are */
     uint64_t need; /* bytes there must be before the dissector is called; 0: any more */
+    bool (*may_end)(const uint8_t *bytes, size_t length, size_t fresh); /* wsx_app.may_end */
     struct span *span;
     uint32_t message; /* the last one taken */
 };
@@ -164,6 +165,7 @@ static int call(const struct wsx_choice *choice, struct wsx_app *app, tvbuff_t *
     volatile bool failed = false;
     pinfo->desegment_len = 0;
     pinfo->desegment_offset = 0;
+    app->may_end = NULL;
     pinfo->can_desegment = choice->mode == WSX_MODE_STREAM ? 2 : 0; /* one less below */
     TRY {
         void *data = choice->app ? (void *)app : wsx_writable(choice->about);
@@ -237,8 +239,8 @@ static int call_framed(struct wsx_delivery *delivery, const struct wsx_choice *c
         }
         if (!unit) {
             size_t there = (size_t)(length - at);
-            *need = wanted > there && wanted - there < NEED_NUMBER_MAX ? (uint32_t)(wanted - there)
-                                                                       : NEED_NUMBER_MAX;
+            *need = wanted > there ? (uint32_t)MIN(wanted - there, NEED_NUMBER_MAX)
+                                   : DESEGMENT_ONE_MORE_SEGMENT;
             return at;
         }
         wmem_array_append_one(replay->calls, unit);
@@ -269,6 +271,7 @@ static void rest_drop(struct wsx_rest *rest) {
     rest->bytes = NULL;
     rest->length = rest->capacity = 0;
     rest->need = 0;
+    rest->may_end = NULL;
     rest->shared = false;
     rest->span = NULL;
 }
@@ -329,18 +332,26 @@ static void draw_links(const struct replay *replay, tvbuff_t *tvb, proto_tree *t
         add_link(tree, hf_goes_on, tvb, out->ends_in);
 }
 
+/* What the rest waits for. A unit that is not kept to its end is not asked for again before it is
+ * too long: DESEGMENT_UNTIL_FIN says of any that it is. */
+static void rest_wait(struct wsx_rest *rest, const struct wsx_app *app, uint32_t need) {
+    bool any = need == DESEGMENT_ONE_MORE_SEGMENT;
+    rest->need = any ? 0 : MIN((uint64_t)rest->length + need, (uint64_t)REST_MAX + 1);
+    rest->may_end = any ? app->may_end : NULL;
+}
+
 /* First pass: what the dissector left goes before the next message. whole_kept: the rest and the
  * message, not a byte of them taken. */
-static void rest_update(struct wsx_rest *rest, struct replay *replay, const struct wsx_item *item,
+static void rest_update(struct wsx_rest *rest, struct replay *replay, const struct wsx_app *app,
                         tvbuff_t *seen, int at, uint32_t need) {
     size_t length = tvb_captured_length(seen), before = replay->before_length;
-    struct span *span = rest->span;
+    uint32_t packet = app->item->packet;
     bool same = need && at == 0 && before;
     if (same) {
         rest_append(rest, tvb_get_ptr(seen, (int)before, (int)(length - before)), length - before);
     } else {
-        if (span)
-            span->ends_in = item->packet;
+        if (rest->span)
+            rest->span->ends_in = packet;
         rest->shared = rest->shared || (wsx_store_is_kept() && before);
         rest_drop(rest);
     }
@@ -351,13 +362,11 @@ static void rest_update(struct wsx_rest *rest, struct replay *replay, const stru
     }
     if (!same) {
         rest->span = wmem_new0(wmem_file_scope(), struct span);
-        rest->span->begins_in = item->packet;
+        rest->span->begins_in = packet;
         if ((size_t)at < length)
             rest_append(rest, tvb_get_ptr(seen, at, (int)length - at), length - (size_t)at);
     }
-    rest->need = need < NEED_NUMBER_MAX ? (uint64_t)rest->length + need : 0;
-    if (rest->need > REST_MAX)
-        rest->need = 0;
+    rest_wait(rest, app, need);
     replay->begins = rest->span;
 }
 
@@ -369,20 +378,32 @@ static void replay_take(struct replay *replay, struct wsx_rest *rest) {
     rest->shared = rest->shared || (wsx_store_is_kept() && rest->length);
 }
 
+/* Whether the message can't end the unit that the rest begins; then it is put behind the rest. */
+static bool rest_goes_on(struct wsx_rest *rest, tvbuff_t *tvb) {
+    size_t fresh = tvb_captured_length(tvb), before = rest->length;
+    bool short_of = before + fresh < rest->need;
+    if (!before || !fresh || before + fresh > REST_MAX || !(short_of || rest->may_end))
+        return false;
+    rest_append(rest, tvb_get_ptr(tvb, 0, (int)fresh), fresh);
+    if (!short_of && rest->may_end(rest->bytes, rest->length, before)) {
+        rest->length = before;
+        return false;
+    }
+    return true;
+}
+
 static bool stream_first_pass(struct wsx_delivery *delivery, const struct wsx_choice *choice,
                               struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo,
                               proto_tree *top, proto_tree *payload_tree) {
     const struct wsx_item *item = app->item;
     struct wsx_rest *rest = rest_of(delivery, item->direction);
-    size_t length = tvb_captured_length(tvb);
     if (rest->message + 1 != item->message_index) /* one was lost */
         rest_drop(rest);
     rest->message = item->message_index;
     struct replay *replay = replay_add(delivery, item);
-    if (rest->length && rest->length + length < rest->need) {
+    if (rest_goes_on(rest, tvb)) {
         replay->waits = true;
         replay->continues = rest->span;
-        rest_append(rest, tvb_get_ptr(tvb, 0, (int)length), length);
         draw_links(replay, tvb, payload_tree);
         return true;
     }
@@ -392,7 +413,7 @@ static bool stream_first_pass(struct wsx_delivery *delivery, const struct wsx_ch
     uint32_t need;
     int at = choice->framer ? call_framed(delivery, choice, app, seen, pinfo, top, replay, &need)
                             : call_all(choice, app, seen, pinfo, top, &need);
-    rest_update(rest, replay, item, seen, MAX(at, 0), need);
+    rest_update(rest, replay, app, seen, MAX(at, 0), need);
     draw_links(replay, tvb, payload_tree);
     return at >= 0;
 }

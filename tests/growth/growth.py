@@ -1,5 +1,5 @@
-"""What a frame, a connection, a message in a packet, a fragment and an outstanding Ping cost must not
-grow with their number.
+"""What a frame, a connection, a message in a packet, a fragment, an outstanding Ping, an open request and
+a message of an application's unit that does not end cost must not grow with their number.
 
 One capture holds each of them at three sizes, one stage behind the other. callgrind counts the
 instructions spent in the plugin's entry points, with all that they call; counts do not depend on how
@@ -67,6 +67,41 @@ def pings_outstanding(capture, number, count):
         connection.frame(w.SERVER, w.FINAL | w.PONG, b"%08d" % i)
 
 
+def crowd(connection, sender, kind, texts):
+    """20 messages in a packet: what is to be seen must not vanish behind the cost of packets."""
+    frames = [connection.capture.frame(sender, w.FINAL | kind, text) for text in texts]
+    for at in range(0, len(frames), 20):
+        connection.send(sender, b"".join(frames[at:at + 20]))
+
+
+def requests_open(capture, number, count):
+    """Pings of Engine.IO, all without an id: each pong answers the oldest."""
+    connection = w.Connection(capture, number)
+    crowd(connection, w.SERVER, w.TEXT, [b'0{"sid":"a","pingInterval":25000}'] + [b"2"] * count)
+    crowd(connection, w.CLIENT, w.TEXT, [b"3"] * count)
+
+
+def body_without_end(capture, number, count):
+    """Of a STOMP frame, behind one by which the protocol is known."""
+    connection = w.Connection(capture, number)
+    crowd(connection, w.SERVER, w.TEXT,
+          [b"MESSAGE\n\n\0", b"MESSAGE\n\n"] + [b"body\n\n" * 20] * count)
+
+
+def head_without_end(capture, number, count):
+    """The same of its headers, up to what is taken for a head."""
+    connection = w.Connection(capture, number)
+    crowd(connection, w.SERVER, w.TEXT, [b"MESSAGE\n\n\0", b"MESSAGE\n"] + [b"a:b\n"] * count)
+
+
+def unit_too_long(capture, number, count):
+    """An MQTT packet of 256 MiB, of which 64 are kept at most, behind a CONNECT."""
+    connection = w.Connection(capture, number)
+    connect = b"\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0"
+    crowd(connection, w.CLIENT, w.BINARY,
+          [connect, b"\x30\xff\xff\xff\x7f"] + [b"%0200d" % 0] * count)
+
+
 # Kind, its sizes, and how many units a stage of a size has.
 KINDS = (
     (frames, (1000, 2000, 4000), lambda size: size),
@@ -75,6 +110,10 @@ KINDS = (
     (fragments, (750, 1500, 3000), lambda size: size),
     # of more than 1,024 the oldest are given up, with findings
     (pings_outstanding, (250, 500, 1000), lambda size: 2 * size),
+    (requests_open, (1000, 8000), lambda size: 2 * size),
+    (body_without_end, (500, 2000), lambda size: size),
+    (head_without_end, (500, 2000), lambda size: size),
+    (unit_too_long, (500, 2000), lambda size: size),
 )
 
 
