@@ -206,9 +206,12 @@ static void note_tunnelled(packet_info *pinfo, tvbuff_t *tvb) {
     wmem_list_append(packet->tunnelled, tvb);
 }
 
-/* The answer's packet: what lies behind its head is taken without HTTP. */
+/* What lies behind the answer's head is taken without HTTP; or the answer was lost, or cut, and
+ * HTTP has read enough of it to hand on what dissect_pending has taken. */
 static bool is_not_handed(const struct wsx_session *session, const packet_info *pinfo,
                           tvbuff_t *tvb) {
+    if (!session->response_packet)
+        return session->direct;
     return session->response_packet == pinfo->num && session->not_handed == tvb_get_ds_tvb(tvb);
 }
 
