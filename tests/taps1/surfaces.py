@@ -384,6 +384,16 @@ def arguments_test(env):
     return problems
 
 
+def full_disk_test(env):
+    """A file that can't be written is said, and the status is 1."""
+    path, problems = SAMPLES / "ws_plain_close.pcapng", []
+    for argument in ("websocket,messages,/dev/full", "websocket,messages,/dev/full,tcp.stream == 0", "websocket,har,/dev/full"):
+        done = env.tshark(["-q", "-z", argument], path)
+        if done.rc != 1 or b'can\'t write "/dev/full"' not in done.stderr:
+            problems.append(f"-z {argument}: ended with {done.rc}: {done.stderr[-200:]}")
+    return problems
+
+
 def fragments_test(env):
     """A message of 40,002 frames: the first 1,000 are listed, and it is said how many are not."""
     path, problems = CASES / "load_many_frags" / "load_many_frags.pcap", []
@@ -410,6 +420,7 @@ def tests(env):
     yield "surfaces:fragments", lambda: fragments_test(env)
     yield "surfaces:names", lambda: names_test(env)
     yield "surfaces:arguments", lambda: arguments_test(env)
+    yield "surfaces:full-disk", lambda: full_disk_test(env)
 
 
 def main():
