@@ -418,15 +418,17 @@ def terminal(env):
         talks[-1].send(0, *texts, opcode=1)
         if b"EIO" in uri:
             talks[-1].send(0, b"attached")
+        if token == b"jsonrpc":
+            talks[-1].send(1, texts[0].replace(b'"method"', b'"result"'), opcode=1)
     capture, problems = together(env, talks), []
     packets = len(fields(env, capture, ["frame.number"]))
-    for options in ([], ["-2", "-O", "websocket,stomp,ocpp,jsonrpc,wamp,graphql,socketio,signalr,sockjs"],
-                    ["-q", "-z", "expert,note"]):
+    for least, options in ((4, []), (4, ["-2", "-O", "websocket,stomp,ocpp,jsonrpc,wamp,graphql,socketio,signalr,sockjs"]),
+                           (4, ["-q", "-z", "expert,note"]), (1, ["-q", "-z", "websocket,srt"])):
         text = env.tshark(options, capture).stdout.decode()
         bad = sorted({c for c in text if c != "\n" and c in "\x1b\x07\r\x9b\u202e"})
         problems += [f"{options}: {bad} are there"] if bad else []
         problems += [f"{options}: a forged line" for line in text.split("\n") if line.startswith(" 9 0.0")]
-        if text.count(COMMANDS_SHOWN) < 4:
+        if text.count(COMMANDS_SHOWN) < least:
             problems.append(f"{options}: escaped {text.count(COMMANDS_SHOWN)} times")
         if not options and text.count("\n") != packets:
             problems.append(f"{text.count(chr(10))} lines of {packets} packets")
