@@ -374,7 +374,9 @@ def malformed(env):
     problems = []
     cases = [(b"", b"/?EIO=4", b"42{nope", "socketio.malformed"), (b"", b"/?EIO=4", b"9", "engineio.malformed"),
              (b"v12.stomp", b"/chat", b"HELLO\n\n\0", "stomp.malformed"),
-             (b"", b"/s/123/abcdefgh/websocket", b'a["', "sockjs.malformed")]
+             (b"", b"/s/123/abcdefgh/websocket", b'a["', "sockjs.malformed"),
+             (b"", b"/s/123/abcdefgh/websocket", b'c[4294967296,"Go"]', "sockjs.malformed"),
+             (b"", b"/s/123/abcdefgh/websocket", b'c[-1,"Go"]', "sockjs.malformed")]
     for token, uri, text, mark in cases:
         first = b"0{}" if b"EIO" in uri else b"o" if b"/s/" in uri else b"\n"
         capture = Talk(token, uri=uri).send(1, first, opcode=1).send(1, text, opcode=1).save(env)
