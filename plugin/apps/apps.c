@@ -9,6 +9,7 @@
 #include "apps/json_app.h"
 
 #include "epan/fields.h"
+#include "epan/info.h"
 #include "epan/store.h"
 
 #include <epan/exceptions.h>
@@ -339,10 +340,13 @@ static void draw_unit(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
         proto_tree_add_expert(tree, pinfo, &ei_app_unmatched, tvb, 0, 0);
 }
 
+/* What a peer names so may hold commands to a terminal, or a line's end. */
 static const char *unit_info(packet_info *pinfo, const struct wsx_app_unit *unit) {
-    return wmem_strdup_printf(pinfo->pool, "%s%s%s%s%s%s", unit->type ? unit->type : "",
-                              unit->type && unit->name ? " " : "", unit->name ? unit->name : "",
-                              unit->id ? " (" : "", unit->id ? unit->id : "", unit->id ? ")" : "");
+    const char *text =
+        wmem_strdup_printf(pinfo->pool, "%s%s%s%s%s%s", unit->type ? unit->type : "",
+                           unit->type && unit->name ? " " : "", unit->name ? unit->name : "",
+                           unit->id ? " (" : "", unit->id ? unit->id : "", unit->id ? ")" : "");
+    return wsx_shown(pinfo->pool, text);
 }
 
 static void put_columns(struct wsx_app *app, packet_info *pinfo, const struct wsx_app_event *event,
@@ -354,7 +358,7 @@ static void put_columns(struct wsx_app *app, packet_info *pinfo, const struct ws
         col_append_str(pinfo->cinfo, COL_INFO, "; \xe2\x80\xa6");
     else if (app->units < INFO_UNITS)
         col_append_fstr(pinfo->cinfo, COL_INFO, "%s%s", app->units ? "; " : " | ",
-                        event->info ? event->info : unit_info(pinfo, unit));
+                        event->info ? wsx_shown(pinfo->pool, event->info) : unit_info(pinfo, unit));
 }
 
 const struct wsx_app_unit *wsx_app_report(struct wsx_app *app, packet_info *pinfo, tvbuff_t *tvb,

@@ -56,7 +56,7 @@ static void place(struct wsx_json *json, const struct wsx_value *parent_id,
     const char *id = wsx_value_text(pool, &unit->id, WSX_JSON_ID_MAX);
     if ((unit->name = stem(pool, unit->type, "_request"))) {
         unit->role = WSX_APP_REQUEST;
-        if (json->app->first_pass)
+        if (json->app->first_pass && id)
             keep_request(json, id, unit->name);
         return;
     }

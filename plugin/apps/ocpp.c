@@ -41,7 +41,7 @@ static struct wsx_json_protocol protocol;
 /* A result, for the CALLRESULTERROR that says that it can't be used. File scope. */
 struct result {
     uint32_t packet;
-    const char *action;
+    const char *action; /* NULL: of no call that was captured */
 };
 struct state {
     wmem_map_t *results; /* by direction and id */
@@ -102,7 +102,7 @@ static void keep_result(struct wsx_json *json, const char *id, const char *actio
     struct state *state = wsx_app_state(json->app, sizeof *state);
     struct result *result = wmem_new(wsx_app_scope(), struct result);
     result->packet = json->app->packet;
-    result->action = wmem_strdup(wsx_app_scope(), action);
+    result->action = action ? wmem_strdup(wsx_app_scope(), action) : NULL;
     wmem_map_insert(wsx_json_map(&state->results),
                     wmem_strdup(wsx_app_scope(), result_key(json, id, true)), result);
 }

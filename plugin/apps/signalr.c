@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "apps/apps.h"
+#include "epan/info.h"
 #include "json_value.h"
 
 #include <string.h>
@@ -262,7 +263,7 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *top, void *dat
     }
     const struct wsx_app_unit *unit = wsx_app_report(app, pinfo, tvb, tree, &event);
     proto_item_append_text(item, ", %s%s%s", event.type, unit->name ? " " : "",
-                           unit->name ? unit->name : "");
+                           wsx_shown(pinfo->pool, unit->name));
     return whole;
 }
 

@@ -9,6 +9,7 @@
  */
 #include "engineio.h"
 
+#include "epan/info.h"
 #include "json_value.h"
 
 enum { CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK };
@@ -199,7 +200,7 @@ static void draw_event(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
             proto_tree_add_uint(tree, hf_attachment_in, tvb, 0, 0, event->packets[i]);
         proto_item_set_generated(item);
         if (event->paths[i])
-            proto_item_append_text(item, " (%s)", event->paths[i]);
+            proto_item_append_text(item, " (%s)", wsx_shown(pinfo->pool, event->paths[i]));
     }
     if (event && event->got < event->count)
         proto_tree_add_expert(tree, pinfo, &ei_few, tvb, 0, 0);
@@ -303,7 +304,7 @@ void wsx_socketio_text(struct wsx_app *app, tvbuff_t *tvb, int at, packet_info *
     event.shown = WSX_APP_TYPE_SHOWN | WSX_APP_ID_SHOWN | (event.name ? WSX_APP_NAME_SHOWN : 0);
     const struct wsx_app_unit *unit = wsx_app_report(app, pinfo, tvb, tree, &event);
     proto_item_append_text(item, ", %s%s%s", event.type, unit->name ? " " : "",
-                           unit->name ? unit->name : "");
+                           wsx_shown(pinfo->pool, unit->name));
 }
 
 void wsx_socketio_binary(struct wsx_app *app, tvbuff_t *tvb, int at, packet_info *pinfo,
@@ -327,7 +328,7 @@ void wsx_socketio_binary(struct wsx_app *app, tvbuff_t *tvb, int at, packet_info
     } else if (tree) {
         const struct wsx_sio_event *of = attachment->event;
         proto_item_append_text(item, " %u of %u%s%s", attachment->number + 1, of->count,
-                               of->name ? " of " : "", of->name ? of->name : "");
+                               of->name ? " of " : "", wsx_shown(pinfo->pool, of->name));
         proto_item_set_generated(
             proto_tree_add_uint(tree, hf_number, tvb, 0, 0, attachment->number));
         proto_item_set_generated(

@@ -107,7 +107,8 @@ static bool dissect_close(struct view *view) {
     if (length < 2 ||
         !wsx_value_read(WSX_JSON, tvb_get_ptr(view->tvb, 1, length), (size_t)length, &document,
                         &bad) ||
-        wsx_value_elements(&document, values, 2) != 2 || !wsx_value_unsigned(&values[0], &code))
+        wsx_value_elements(&document, values, 2) != 2 || !wsx_value_unsigned(&values[0], &code) ||
+        code > UINT32_MAX)
         return false;
     const char *reason = wsx_value_text(view->pinfo->pool, &values[1], WSX_VALUE_LINE);
     proto_tree_add_uint(view->tree, hf_code, view->tvb, 1 + (int)values[0].begin,

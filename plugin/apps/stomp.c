@@ -237,7 +237,7 @@ static void draw_header(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, con
     const char *text = unescape(pinfo->pool, frame, value, &bad);
     proto_item *item = proto_tree_add_string_format(
         tree, hf_header, tvb, at, (int)line.length,
-        wmem_strdup_printf(pinfo->pool, "%s:%s", key, text), "%s: %s", key,
+        wmem_strdup_printf(pinfo->pool, "%s:%s", key, text), "%s: %s", wsx_shown(pinfo->pool, key),
         wsx_preview(pinfo->pool, (const uint8_t *)text, strlen(text), HEADER_SHOWN));
     proto_tree *sub = proto_item_add_subtree(item, ett_header);
     int begin = (int)(value.text - base), length = (int)value.length;
@@ -279,7 +279,8 @@ static void draw(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo, proto_t
         proto_tree_add_expert_format(
             tree, pinfo, &ei_length, tvb, (int)frame->body, (int)frame->body_length,
             "content-length is %s, the body has %zu bytes",
-            value_of(pinfo->pool, frame, "content-length"), frame->body_length);
+            wsx_shown(pinfo->pool, value_of(pinfo->pool, frame, "content-length")),
+            frame->body_length);
     if (is(frame->command, "ERROR"))
         proto_tree_add_expert(tree, pinfo, &ei_error, tvb, 0, (int)frame->command.length);
 }
@@ -390,7 +391,7 @@ static int dissect_frame(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo,
     event.shown |= WSX_APP_TYPE_SHOWN | WSX_APP_ID_SHOWN; /* ids are headers */
     const struct wsx_app_unit *unit = wsx_app_report(app, pinfo, tvb, tree, &event);
     proto_item_append_text(item, ", %.*s%s%s", (int)frame->command.length, frame->command.text,
-                           unit->name ? " " : "", unit->name ? unit->name : "");
+                           unit->name ? " " : "", wsx_shown(pinfo->pool, unit->name));
     return (int)frame->whole;
 }
 

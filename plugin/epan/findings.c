@@ -6,6 +6,7 @@
 #include "findings.h"
 
 #include "fields.h"
+#include "info.h"
 
 /* Where a rule is seen; those that are not listed, in the item as a whole. */
 static const uint8_t place_of_rule[WSX_RULE_COUNT] = {
@@ -79,8 +80,9 @@ void wsx_findings_show(const struct wsx_finding *findings, packet_info *pinfo, t
     for (const struct wsx_finding *finding = findings; finding; finding = finding->next) {
         const struct wsx_rule_info *info = wsx_rule_info(finding->rule);
         const char *text = wmem_strdup_printf(
-            pinfo->pool, "%s%s%s%s%s%s", info->text, *finding->detail ? ": " : "", finding->detail,
-            *info->reference ? " (" : "", info->reference, *info->reference ? ")" : "");
+            pinfo->pool, "%s%s%s%s%s%s", info->text, *finding->detail ? ": " : "",
+            wsx_shown(pinfo->pool, finding->detail), *info->reference ? " (" : "", info->reference,
+            *info->reference ? ")" : "");
         proto_item *rule = NULL;
         if (places) {
             proto_item *place = place_of(places, finding->rule);

@@ -184,6 +184,14 @@ const char *wsx_preview(wmem_allocator_t *pool, const uint8_t *bytes, size_t len
     return wsx_line_end(&line, pool);
 }
 
+const char *wsx_shown(wmem_allocator_t *pool, const char *text) {
+    size_t length = text ? strlen(text) : 0;
+    const uint8_t *bytes = (const uint8_t *)text;
+    if (!length)
+        return "";
+    return plain_run(bytes, length) == length ? text : wsx_preview(pool, bytes, length, UINT_MAX);
+}
+
 /* ---- items ---- */
 
 static void put_arrow(struct wsx_line *line, enum wsx_direction direction) {

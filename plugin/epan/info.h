@@ -44,5 +44,8 @@ const char *wsx_info(const struct wsx_item *item, packet_info *pinfo);
  * was cut. Bytes that are no UTF-8 stand as \xNN. */
 const char *wsx_preview(wmem_allocator_t *pool, const uint8_t *bytes, size_t length,
                         unsigned characters);
+/* The same of a whole text for labels and columns, as long as a line may be; a text of nothing but
+ * plain ASCII is given back itself. NULL gives "". */
+const char *wsx_shown(wmem_allocator_t *pool, const char *text);
 
 #endif

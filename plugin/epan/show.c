@@ -535,8 +535,11 @@ static proto_tree *http_tree(proto_tree *tree) {
     return tree;
 }
 
+/* As sent, but for bytes that are no UTF-8: fields take none. */
 static proto_item *add_place(proto_tree *tree, int field, tvbuff_t *tvb, const char *text) {
-    proto_item *item = text ? proto_tree_add_string(tree, field, tvb, 0, 0, text) : NULL;
+    char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
+    proto_item *item = text ? proto_tree_add_string(tree, field, tvb, 0, 0, valid) : NULL;
+    g_free(valid);
     generated(item);
     return item;
 }
@@ -559,7 +562,7 @@ static void draw_response(proto_tree *tree, tvbuff_t *tvb, const struct wsx_sess
         generated(proto_tree_add_boolean(tree, hf_handshake_accept_ok, tvb, 0, 0,
                                          head->accept && strcmp(head->accept, expected) == 0));
     }
-    add_text(tree, hf_handshake_version, tvb, head->version);
+    add_place(tree, hf_handshake_version, tvb, head->version);
     places->at[WSX_AT_PROTOCOL] = add_place(tree, hf_handshake_protocol, tvb, head->protocol);
     places->at[WSX_AT_EXTENSIONS] = add_place(tree, hf_handshake_extensions, tvb, head->extensions);
     add_packet(tree, hf_handshake_request_in, tvb, session->request_packet);
@@ -573,7 +576,7 @@ static void draw_request(proto_tree *tree, tvbuff_t *tvb, const struct wsx_sessi
     const struct wsx_head *head = &session->request;
     places->at[WSX_AT_HANDSHAKE_KEY] = add_place(tree, hf_handshake_key, tvb, head->key);
     places->at[WSX_AT_VERSION] = add_place(tree, hf_handshake_version, tvb, head->version);
-    add_text(tree, hf_handshake_origin, tvb, head->origin);
+    add_place(tree, hf_handshake_origin, tvb, head->origin);
     places->at[WSX_AT_PROTOCOL] =
         add_place(tree, hf_handshake_protocols_offered, tvb, head->protocol);
     places->at[WSX_AT_EXTENSIONS] =

@@ -393,9 +393,15 @@ const char *wsx_end_text(const struct wsx_end *end) {
     return end->text;
 }
 
-/* NULL stays NULL: wmem_strdup makes a text of it. */
+/* NULL stays NULL: wmem_strdup makes a text of it. Fields take only UTF-8: what is none becomes
+ * U+FFFD, as in the JSON Lines. */
 static const char *text_copy(const char *text) {
-    return text ? wmem_strdup(wmem_file_scope(), text) : NULL;
+    if (!text || g_utf8_validate(text, -1, NULL))
+        return text ? wmem_strdup(wmem_file_scope(), text) : NULL;
+    char *valid = g_utf8_make_valid(text, -1);
+    const char *copy = wmem_strdup(wmem_file_scope(), valid);
+    g_free(valid);
+    return copy;
 }
 
 static int digits_of(const packet_info *pinfo) {

@@ -1,6 +1,7 @@
 /*
- * common.c - what several surfaces need: the findings of a packet, and a moment at the end of the
- * file before anything is drawn. Reads items; keeps nothing of the file.
+ * common.c - what several surfaces need: the findings of a packet, a moment at the end of the
+ * file before anything is drawn, and what to say of a file that can't be written. Reads items;
+ * keeps nothing of the file.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,6 +9,9 @@
 
 #include "epan/info.h"
 #include "writable.h"
+
+#include <errno.h>
+#include <stdlib.h>
 
 /* ---- findings ---- */
 
@@ -47,6 +51,11 @@ char *wsx_taps_finding_text(const struct wsx_finding *finding) {
                         *info->reference ? " (" : "", info->reference, *info->reference ? ")" : "");
     g_free(detail);
     return text;
+}
+
+void wsx_taps_cannot_write(const char *surface, const char *name) {
+    fprintf(stderr, "tshark: -z %s: can't write \"%s\": %s\n", surface, name, g_strerror(errno));
+    exit(1);
 }
 
 /* ---- messages and connections ---- */

@@ -14,7 +14,6 @@
 #include "json.h"
 #include "taps.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 /* Of a connection's text so much waits in memory. */
@@ -45,10 +44,8 @@ struct archive {
     GHashTable *entries; /* connection's number + 1 to struct entry */
 };
 
-static void fail(const struct archive *archive) {
-    fprintf(stderr, "tshark: -z websocket,har: can't write \"%s\": %s\n", archive->name,
-            g_strerror(errno));
-    exit(1);
+G_GNUC_NORETURN static void fail(const struct archive *archive) {
+    wsx_taps_cannot_write("websocket,har", archive->name);
 }
 
 /* ---- collecting ---- */

@@ -12,7 +12,6 @@
 #include "json.h"
 #include "taps.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 /* A line's buffer above this is given back. */
@@ -20,11 +19,16 @@
 
 struct writer {
     FILE *out;
+    char *name; /* of the file, "-": standard output */
     GString *line;
     GHashTable *opened; /* numbers + 1 of the connections whose "open" was written */
     GHashTable *ended;  /* and whose "end" */
     bool filtered;      /* a display filter chooses packets */
 };
+
+G_GNUC_NORETURN static void fail(const struct writer *writer) {
+    wsx_taps_cannot_write("websocket,messages", writer->name);
+}
 
 /* ---- JSON ---- */
 
@@ -102,8 +106,9 @@ static void begin(struct writer *writer, const char *kind, const struct wsx_sess
 
 static void end(struct writer *writer) {
     g_string_append(writer->line, "}\n");
-    fwrite(writer->line->str, 1, writer->line->len, writer->out);
-    fflush(writer->out);
+    if (fwrite(writer->line->str, 1, writer->line->len, writer->out) != writer->line->len ||
+        fflush(writer->out))
+        fail(writer);
     if (writer->line->allocated_len > LINE_IDLE_MAX) { /* long lines are rare */
         g_string_free(writer->line, TRUE);
         writer->line = g_string_new(NULL);
@@ -329,7 +334,6 @@ static void on_draw(void *data) {
     /* those whose end a filter has hidden */
     for (unsigned i = 0; i < wsx_state_session_count(); i++)
         write_end(writer, wsx_state_session(i));
-    fflush(writer->out);
 }
 
 static void on_reset(void *data) {
@@ -349,12 +353,10 @@ static WSX_STAT_RETURN messages_init(const char *argument, void *user _U_) {
     const char *name = parts[0] ? parts[0] : "";
     const char *filter = parts[0] && parts[1] && *parts[1] ? parts[1] : NULL;
     struct writer *writer = g_new0(struct writer, 1);
-    writer->out = !*name || strcmp(name, "-") == 0 ? stdout : fopen(name, "wb");
-    if (!writer->out) {
-        fprintf(stderr, "tshark: -z websocket,messages: can't write \"%s\": %s\n", name,
-                g_strerror(errno));
-        exit(1);
-    }
+    writer->name = g_strdup(*name ? name : "-");
+    writer->out = strcmp(writer->name, "-") == 0 ? stdout : fopen(writer->name, "wb");
+    if (!writer->out)
+        fail(writer);
     writer->line = g_string_new(NULL);
     writer->opened = g_hash_table_new(g_direct_hash, g_direct_equal);
     writer->ended = g_hash_table_new(g_direct_hash, g_direct_equal);

@@ -34,22 +34,15 @@ static void add(srt_stat_table *table, int row, int64_t took, packet_info *pinfo
 #define ROWS_MAX 400
 #define ROW_CHARACTERS_MAX 60
 
-/* "OCPP-J call Heartbeat"; printable, since it goes to a terminal. */
+/* "OCPP-J call Heartbeat". */
 static char *row_name(const struct wsx_app_unit *request, bool again) {
     const char *name = request->name ? request->name : "";
     char *row = g_strdup_printf("%s %s%s%s", request->protocol->name,
                                 request->type ? request->type : "", *name ? " " : "", name);
-    char *cut = row;
-    for (int i = 0; i < ROW_CHARACTERS_MAX && *cut; i++)
-        cut = g_utf8_find_next_char(cut, NULL);
-    bool long_name = *cut != 0;
-    *cut = 0;
-    for (char *at = row; *at; at++)
-        if ((unsigned char)*at < ' ' || *at == 0x7F)
-            *at = '.';
-    char *whole =
-        g_strconcat(row, long_name ? "\xe2\x80\xa6" : "", again ? ", last answer" : "", NULL);
+    char *shown = wsx_taps_shown(row, ROW_CHARACTERS_MAX);
+    char *whole = g_strconcat(shown, again ? ", last answer" : "", NULL);
     g_free(row);
+    g_free(shown);
     return whole;
 }
 

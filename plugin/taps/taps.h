@@ -42,6 +42,9 @@ char *wsx_taps_shown(const char *text, unsigned characters);
 /* In the words of the expert item, on one line. For g_free. */
 char *wsx_taps_finding_text(const struct wsx_finding *finding);
 
+/* Says what a -z can't write, and why (errno), and ends tshark with status 1. */
+G_GNUC_NORETURN void wsx_taps_cannot_write(const char *surface, const char *name);
+
 /* Bytes after inflating: all of them where that is known, else those that were inflated. */
 uint64_t wsx_taps_message_length(const struct wsx_message *message);
 

@@ -1,7 +1,7 @@
 /*
  * tree.c - `-z websocket,tree[,FILTER]` and Statistics > WebSocket Overview: counts and sizes by
  * direction, opcode, size, compression, close code, subprotocol and rule, and Ping round trips.
- * Reads items; keeps which connections it has counted, and sums over 2^31.
+ * Reads items; keeps which connections and names it has counted, and sums over 2^31.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,12 +13,15 @@
 
 /* Characters of a subprotocol's name. */
 #define SUBPROTOCOL_SHOWN 60u
+/* Nodes of one kind that peers name: each tick looks through all of them. The rest is one node. */
+#define NAMES_MAX 400u
 
 /* Of one tree, from its init to its cleanup. */
 struct overview {
-    GHashTable *counted;  /* numbers + 1 of connections */
-    uint64_t bytes, wire; /* of the compressed messages that are complete */
-    uint64_t all[2];      /* bytes of messages, by direction */
+    GHashTable *counted;           /* numbers + 1 of connections */
+    GHashTable *protocols, *codes; /* names of nodes below "Subprotocols" and "Close codes" */
+    uint64_t bytes, wire;          /* of the compressed messages that are complete */
+    uint64_t all[2];               /* bytes of messages, by direction */
 };
 
 static GHashTable *overviews; /* stats_tree * to struct overview * */
@@ -41,6 +44,16 @@ static void set(stats_tree *st, const char *name, int parent, uint64_t value) {
 
 static int clamped(uint64_t value) { return (int)MIN(value, (uint64_t)G_MAXINT); }
 
+/* The name of the node for a name that a peer chose. */
+static const char *limited(GHashTable *names, const char *name) {
+    if (g_hash_table_contains(names, name))
+        return name;
+    if (g_hash_table_size(names) >= NAMES_MAX)
+        return "others";
+    g_hash_table_add(names, g_strdup(name));
+    return name;
+}
+
 /* ---- connections ---- */
 
 static void count_connection(stats_tree *st, struct overview *overview,
@@ -56,7 +69,8 @@ static void count_connection(stats_tree *st, struct overview *overview,
         tick(st, "under TLS", node_connections);
 }
 
-static void count_answer(stats_tree *st, const struct wsx_session *session) {
+static void count_answer(stats_tree *st, struct overview *overview,
+                         const struct wsx_session *session) {
     char refused[40];
     if (!session->opened) {
         g_snprintf(refused, sizeof refused, "refused with status %u", session->status);
@@ -69,7 +83,7 @@ static void count_answer(stats_tree *st, const struct wsx_session *session) {
     tick_stat_node(st, "Subprotocols", 0, TRUE);
     char *subprotocol =
         wsx_taps_shown(session->subprotocol ? session->subprotocol : "(none)", SUBPROTOCOL_SHOWN);
-    tick(st, subprotocol, node_protocols);
+    tick(st, limited(overview->protocols, subprotocol), node_protocols);
     g_free(subprotocol);
 }
 
@@ -130,7 +144,8 @@ static void count_message(stats_tree *st, struct overview *overview,
 
 /* ---- frames ---- */
 
-static void count_close(stats_tree *st, const struct wsx_item *item, packet_info *pinfo) {
+static void count_close(stats_tree *st, struct overview *overview, const struct wsx_item *item,
+                        packet_info *pinfo) {
     char name[64] = "no code";
     if (item->have >= 2) {
         const uint8_t *body = wsx_item_payload(item, pinfo, 2);
@@ -138,7 +153,7 @@ static void count_close(stats_tree *st, const struct wsx_item *item, packet_info
         g_snprintf(name, sizeof name, "%u %s", code, wsx_close_name(code));
     }
     tick_stat_node(st, "Close codes", 0, TRUE);
-    int node = tick_stat_node(st, name, node_codes, TRUE);
+    int node = tick_stat_node(st, limited(overview->codes, name), node_codes, TRUE);
     tick(st, senders[item->direction], node);
     if (!item->first_close)
         return;
@@ -154,14 +169,15 @@ static void count_round_trip(stats_tree *st, const struct wsx_item *item) {
         node_pings, FALSE, milliseconds);
 }
 
-static void count_frame(stats_tree *st, const struct wsx_item *item, packet_info *pinfo) {
+static void count_frame(stats_tree *st, struct overview *overview, const struct wsx_item *item,
+                        packet_info *pinfo) {
     int length = clamped(item->header.payload_length);
     avg_stat_node_add_value_int(st, "Frames", 0, TRUE, length);
     int node = avg_stat_node_add_value_int(st, senders[item->direction], node_frames, TRUE, length);
     avg_stat_node_add_value_int(st, wsx_opcode_name(wsx_header_opcode(&item->header)), node, FALSE,
                                 length);
     if (item->item == WSX_ITEM_CLOSE)
-        count_close(st, item, pinfo);
+        count_close(st, overview, item, pinfo);
     if (item->item == WSX_ITEM_PONG && item->answers)
         count_round_trip(st, item);
 }
@@ -180,7 +196,7 @@ static void count_item(stats_tree *st, struct overview *overview, const struct w
                        packet_info *pinfo) {
     count_connection(st, overview, item->session);
     if (item->kind == WSX_KIND_FRAME)
-        count_frame(st, item, pinfo);
+        count_frame(st, overview, item, pinfo);
     if (item->kind == WSX_KIND_END)
         count_end(st, item->session, item->cause);
     if (item->message)
@@ -199,7 +215,7 @@ static tap_packet_status on_packet(stats_tree *st, packet_info *pinfo, epan_diss
         const struct wsx_session *session = handshakes.sessions[i];
         count_connection(st, overview, session);
         if (session->response_packet == pinfo->num)
-            count_answer(st, session);
+            count_answer(st, overview, session);
     }
     for (unsigned i = 0; i < wmem_array_get_count(packet->items); i++)
         count_item(st, overview, wmem_array_index(packet->items, i), pinfo);
@@ -216,6 +232,8 @@ static void at_eof(const struct wsx_item *item, packet_info *pinfo, void *data) 
 static void overview_free(void *data) {
     struct overview *overview = data;
     g_hash_table_destroy(overview->counted);
+    g_hash_table_destroy(overview->protocols);
+    g_hash_table_destroy(overview->codes);
     g_free(overview);
 }
 
@@ -246,6 +264,8 @@ static void on_init(stats_tree *st) {
         overviews = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, overview_free);
     struct overview *overview = g_new0(struct overview, 1);
     overview->counted = g_hash_table_new(g_direct_hash, g_direct_equal);
+    overview->protocols = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    overview->codes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     bool first = !g_hash_table_contains(overviews, st);
     g_hash_table_replace(overviews, st, overview);
     create_nodes(st);

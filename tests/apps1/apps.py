@@ -374,7 +374,9 @@ def malformed(env):
     problems = []
     cases = [(b"", b"/?EIO=4", b"42{nope", "socketio.malformed"), (b"", b"/?EIO=4", b"9", "engineio.malformed"),
              (b"v12.stomp", b"/chat", b"HELLO\n\n\0", "stomp.malformed"),
-             (b"", b"/s/123/abcdefgh/websocket", b'a["', "sockjs.malformed")]
+             (b"", b"/s/123/abcdefgh/websocket", b'a["', "sockjs.malformed"),
+             (b"", b"/s/123/abcdefgh/websocket", b'c[4294967296,"Go"]', "sockjs.malformed"),
+             (b"", b"/s/123/abcdefgh/websocket", b'c[-1,"Go"]', "sockjs.malformed")]
     for token, uri, text, mark in cases:
         first = b"0{}" if b"EIO" in uri else b"o" if b"/s/" in uri else b"\n"
         capture = Talk(token, uri=uri).send(1, first, opcode=1).send(1, text, opcode=1).save(env)
@@ -388,6 +390,54 @@ def malformed(env):
     return problems
 
 
+# A window's title, a colour, a C1 control, a direction of writing, and a line that looks like a packet's.
+COMMANDS = b"\x1b]0;x\x07\x1b[31m\xc2\x9b31m\xe2\x80\xae\xe2\x80\xa8end"
+COMMANDS_SHOWN = "\\x1b]0;x\\x07\\x1b[31m\\x9b31m\\u202e\\u2028end"
+
+
+def terminal_talks():
+    text = b'"' + COMMANDS.replace(b"\x1b", b"\\u001b").replace(b"\x07", b"\\u0007") + b'\\n 9 0.0 forged"'
+    stomp = b"SEND\ndestination:/q" + COMMANDS + b"\nreceipt:r" + COMMANDS + b"\nx" + COMMANDS + b":y\n\nbody\0"
+    length = b"SEND\ndestination:/q\ncontent-length:3" + COMMANDS + b"\n\nbody\0"
+    yield b"v12.stomp", b"/chat", [stomp, length]
+    yield b"ocpp1.6", b"/chat", [b"[2,%s,%s,{}]" % (text, text)]
+    yield b"jsonrpc", b"/chat", [b'{"jsonrpc":"2.0","id":%s,"method":%s}' % (text, text)]
+    yield b"wamp.2.json", b"/chat", [b"[48,1,{},%s]" % text]
+    yield b"graphql-transport-ws", b"/chat", [b'{"type":"subscribe","id":%s,"payload":{"operationName":%s,"query":"{a}"}}'
+                                              % (text, text)]
+    yield b"", b"/?EIO=4", [b"0{}", b"42[%s]" % text, b'451-[%s,{%s:{"_placeholder":true,"num":0}}]' % (text, text)]
+    yield b"", b"/hub?id=t", [b'{"protocol":"json","version":1}\x1e', b'{"type":1,"target":%s,"arguments":[]}\x1e' % text]
+    yield b"", b"/s/123/abcdefgh/websocket", [b"[%s]" % text]
+    yield b"bad" + COMMANDS, b"/chat", [b"x"]
+
+
+def terminal(env):
+    """Names and ids of a peer are no commands to a terminal, and no lines of their own: in the listing, in labels, and in
+    expert items. The values of fields are what was sent."""
+    talks = []
+    for port, (token, uri, texts) in enumerate(terminal_talks(), 50001):
+        talks.append(Talk(token, port, uri))
+        talks[-1].send(0, *texts, opcode=1)
+        if b"EIO" in uri:
+            talks[-1].send(0, b"attached")
+        if token == b"jsonrpc":
+            talks[-1].send(1, texts[0].replace(b'"method"', b'"result"'), opcode=1)
+    capture, problems = together(env, talks), []
+    packets = len(fields(env, capture, ["frame.number"]))
+    for least, options in ((4, []), (4, ["-2", "-O", "websocket,stomp,ocpp,jsonrpc,wamp,graphql,socketio,signalr,sockjs"]),
+                           (4, ["-q", "-z", "expert,note"]), (1, ["-q", "-z", "websocket,srt"])):
+        text = env.tshark(options, capture).stdout.decode()
+        bad = sorted({c for c in text if c != "\n" and c in "\x1b\x07\r\x9b\u202e"})
+        problems += [f"{options}: {bad} are there"] if bad else []
+        problems += [f"{options}: a forged line" for line in text.split("\n") if line.startswith(" 9 0.0")]
+        if text.count(COMMANDS_SHOWN) < least:
+            problems.append(f"{options}: escaped {text.count(COMMANDS_SHOWN)} times")
+        if not options and text.count("\n") != packets:
+            problems.append(f"{text.count(chr(10))} lines of {packets} packets")
+    told = [unit for _, unit in units(jsonlines.run(env, capture)) if COMMANDS.decode() in unit.get("name", "")]
+    return problems + ([] if len(told) >= 8 else [f"{len(told)} names as sent"])
+
+
 def tests(env):
     for name in COUNTS:
         yield f"apps1:count:{name}", lambda name=name: count_test(env, name)
@@ -396,7 +446,8 @@ def tests(env):
     for name, test in (("cut:mqtt", cut_mqtt), ("cut:rfb", cut_rfb), ("cut:stomp", cut_stomp), ("tunnels", tunnels),
                        ("user_table", user_table), ("exceptions", exceptions_end),
                        ("repeated_ids", repeated_ids), ("attachments", attachments),
-                       ("stomp_in_sockjs", stomp_in_sockjs), ("malformed", malformed)):
+                       ("stomp_in_sockjs", stomp_in_sockjs), ("malformed", malformed),
+                       ("terminal", terminal)):
         yield f"apps1:{name}", lambda test=test: test(env)
 
 

@@ -53,6 +53,9 @@ OCPP = [
     client('[2,17,"Number",{}]', ("malformed", None, None, None), problem="is no string"),
     client('[2,"e","NoPayload"]', ("call", "NoPayload", "e", None), problem="too few or too many"),
     server('[3,"e",[]]', ("result", "NoPayload", "e", 21), problem="payload is no object"),
+    # an error about the result of a call that is not there
+    server(text([3, "ghost", {}]), ("result", None, "ghost", None)),
+    client(text([5, "ghost", "FormatViolation", "", {}]), ("result error", None, "ghost", None)),
 ]
 OCPP_PLAIN = [
     client(text([2, "1", "Heartbeat", {}]), ("call", "Heartbeat", "1", None)),

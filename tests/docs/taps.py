@@ -22,10 +22,11 @@ TEXTS = {
         "findings", "chromium_wss"),
     "websocket,tree": (
         "websocket,tree", "Statistics > WebSocket Overview", "Counts and sizes by direction, opcode, close code and rule; "
-        "compression; Ping times", "proto_graphql"),
+        "compression; Ping times. Behind 400 subprotocols, or close codes, the rest counts as others", "proto_graphql"),
     "websocket,srt": (
         "websocket,srt", "Statistics > Service Response Time", "Times of handshakes, Pings, Closes, and of requests of application "
-        "protocols: how often, shortest, longest, mean", "proto_graphql"),
+        "protocols: how often, shortest, longest, mean. Behind 400 kinds of requests the rest has one row, others",
+        "proto_graphql"),
     "websocket,har": (
         "websocket,har,FILE", "", "An HTTP Archive 1.2 for a browser's network panel, messages in `_webSocketMessages` "
         "([guide](har.md))", "proto_jsonrpc"),

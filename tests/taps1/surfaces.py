@@ -13,11 +13,13 @@ import collections
 import fnmatch
 import pathlib
 import re
+import struct
 import subprocess
 import sys
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS / "lib"))
+import craft  # noqa: E402
 import jsonlines  # noqa: E402
 import wsxenv  # noqa: E402
 
@@ -384,6 +386,39 @@ def arguments_test(env):
     return problems
 
 
+def full_disk_test(env):
+    """A file that can't be written is said, and the status is 1."""
+    path, problems = SAMPLES / "ws_plain_close.pcapng", []
+    for argument in ("websocket,messages,/dev/full", "websocket,messages,/dev/full,tcp.stream == 0", "websocket,har,/dev/full"):
+        done = env.tshark(["-q", "-z", argument], path)
+        if done.rc != 1 or b'can\'t write "/dev/full"' not in done.stderr:
+            problems.append(f"-z {argument}: ended with {done.rc}: {done.stderr[-200:]}")
+    return problems
+
+
+NAMES_MAX, NAMES_MADE = 400, 450
+
+
+def many_names_test(env):
+    """The tree has no more than 400 subprotocols and 400 close codes; the others are counted together."""
+    talks, problems, path = [], [], env.new_path(".pcap")
+    for number in range(NAMES_MADE):
+        talk = craft.Conversation()
+        talk.port[0] = 40000 + number
+        line = [b"Sec-WebSocket-Protocol: name-%d" % number]
+        talk.open(line, line)
+        talk.close(struct.pack(">H", 4000 + number))
+        talks.append(talk)
+    talks[0].packets = [packet for talk in talks for packet in talk.packets]
+    talks[0].save(path)
+    nodes = tree_nodes(output(env, path, "websocket,tree"))
+    for node, closes in (("Subprotocols", 1), ("Close codes", 2)):
+        below = {key.split("/")[-1]: value[0] for key, value in nodes.items() if re.fullmatch(f".*{node}/[^/]+", key)}
+        if len(below) != NAMES_MAX + 1 or below.get("others") != str(closes * (NAMES_MADE - NAMES_MAX)):
+            problems.append(f"{node}: {len(below)} nodes, others {below.get('others')}")
+    return problems
+
+
 def fragments_test(env):
     """A message of 40,002 frames: the first 1,000 are listed, and it is said how many are not."""
     path, problems = CASES / "load_many_frags" / "load_many_frags.pcap", []
@@ -410,6 +445,8 @@ def tests(env):
     yield "surfaces:fragments", lambda: fragments_test(env)
     yield "surfaces:names", lambda: names_test(env)
     yield "surfaces:arguments", lambda: arguments_test(env)
+    yield "surfaces:full-disk", lambda: full_disk_test(env)
+    yield "surfaces:many-names", lambda: many_names_test(env)
 
 
 def main():

@@ -273,8 +273,42 @@ def elastic_test(env, path):
     return sorted(problems) + ([] if judged else ["nothing was judged"])
 
 
+HEAD_FIELDS = ("uri", "subprotocol", "extensions", "handshake.protocols_offered", "handshake.protocol", "handshake.origin",
+               "handshake.version", "handshake.key", "handshake.accept", "handshake.extensions_offered",
+               "handshake.extensions")
+
+
+def utf8_test(env):
+    """A handshake with bytes that are no UTF-8: every writer's output is, and the values are those of the JSON Lines."""
+    talk, bad, path = captures.Talk(), b"a\xff\xfe", env.new_path(".pcap")
+    offer = [b"Sec-WebSocket-Protocol: " + bad, b"Sec-WebSocket-Extensions: " + bad]
+    talk.open_at(b"/" + bad, [*offer, b"Origin: " + bad, b"Sec-WebSocket-Version: " + bad, b"Sec-WebSocket-Key: " + bad],
+                 [*offer, b"Sec-WebSocket-Accept: " + bad])
+    talk.client(captures.masked(1, b"hello"))
+    talk.close()
+    talk.save(str(path))
+    line, problems = jsonlines.run(env, path)[0], []
+    for kind in ("json", "ek", "pdml"):
+        done = env.tshark(["-T", kind, "-J", "websocket"], path)
+        try:
+            text = done.stdout.decode("utf-8")
+        except UnicodeDecodeError as error:
+            problems.append(f"-T {kind}: {error}")
+            continue
+        if text.count("a\ufffd\ufffd") < 6:
+            problems.append(f"-T {kind}: {text.count(chr(0xfffd))} characters in place of bytes")
+    wanted = [word for name in HEAD_FIELDS for word in ("-e", "websocket." + name)]
+    done = env.tshark(["-2", "-T", "fields", *wanted], path)
+    for row in done.stdout.decode("utf-8", "replace").splitlines():
+        for name, value in zip(HEAD_FIELDS, row.split("\t")):
+            if value and value != line.get(name, value):
+                problems.append(f"{name}: {value}, lines {line[name]}")
+    return problems
+
+
 def tests(env):
     made = captures.Captures(env)
+    yield "read-utf8", lambda: utf8_test(env)
     for kind, reader in READERS.items():
         for name in NAMES:
             if kind == "sharkd" and made.env_for(name) is not env:
