@@ -125,10 +125,10 @@ static const char *status(struct wsx_json *json, tvbuff_t *tvb) {
     for (int i = 0; i < 3; i++)
         wsx_json_add_text(&inner, json->tree, *fields[i], &values[i]);
     const char *number = wsx_json_text(json, &code);
-    if (json->tree && number)
+    uint64_t exited = number ? g_ascii_strtoull(number, NULL, 10) : 0;
+    if (json->tree && number && exited <= UINT32_MAX)
         proto_tree_add_uint(json->tree, hf_exit_code, tvb, (int)code.begin,
-                            (int)(code.end - code.begin),
-                            (unsigned)g_ascii_strtoull(number, NULL, 10));
+                            (int)(code.end - code.begin), (unsigned)exited);
     wsx_app_json(tvb, 0, (int)tvb_captured_length(tvb), json->pinfo, json->top);
     const char *word = wsx_json_text(json, &values[0]);
     return wmem_strdup_printf(json->pinfo->pool, "status %s%s%s", word ? word : "?",

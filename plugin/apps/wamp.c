@@ -190,7 +190,7 @@ static const char *name_key(const struct wsx_json *json, char kind, const struct
 static void keep_name(struct wsx_json *json, char kind, const struct wsx_value *id,
                       const char *name) {
     struct state *state = wsx_app_state(json->app, sizeof *state);
-    if (json->app->first_pass && name)
+    if (json->app->first_pass && name && wsx_json_text(json, id))
         wmem_map_insert(wsx_json_map(&state->names),
                         wmem_strdup(wsx_app_scope(), name_key(json, kind, id)),
                         wmem_strdup(wsx_app_scope(), name));
@@ -201,7 +201,7 @@ static const char *name_of(struct wsx_json *json, char kind, const struct wsx_va
     if (!json->app->first_pass)
         return wsx_app_kept(json->app);
     struct state *state = wsx_app_state(json->app, sizeof *state);
-    return state->names && id->type != WSX_ABSENT
+    return state->names && wsx_json_text(json, id)
                ? wmem_map_lookup(state->names, name_key(json, kind, id))
                : NULL;
 }

@@ -176,6 +176,47 @@ static void test_head_end(void) {
     wsx_head_clear(&head);
 }
 
+static void test_content(void) {
+    static const struct {
+        const char *head, *behind;
+        bool known;
+        uint64_t length;
+    } cases[] = {
+        {"GET / HTTP/1.1\r\n", "GET", true, 0},
+        {"GET / HTTP/1.1\r\ncontent-LENGTH : 12\r\n", "", true, 12},
+        {"GET / HTTP/1.1\r\nContent-Length: 12, 12\r\n", "", true, 12},
+        {"GET / HTTP/1.1\r\nContent-Length: twelve\r\n", "", false, 0},
+        {"GET / HTTP/1.1\r\nContent-Length: 99999999999999999999999999\r\n", "", true,
+         (UINT64_C(1) << 62) / 16},
+        {"POST / HTTP/1.1\r\nTransfer-Encoding: gzip, Chunked\r\nContent-Length: 1\r\n",
+         "5;a=b\r\nhello\r\n0\r\n\r\nGET", true, 19},
+        {"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", "2\nab\n0\nTrailer: a\n\n", true, 19},
+        {"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n", false, 0},
+        {"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", "5\r\nhelloo\r\n0\r\n\r\n", false, 0},
+        {"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", "ffffffffffffffffff\r\nhello", false,
+         0},
+        {"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", "\r\n", false, 0},
+        {"HTTP/1.1 101 Go\r\nContent-Length: 5\r\n", "hello", true, 0},
+        {"HTTP/1.1 204 None\r\nTransfer-Encoding: chunked\r\n", "x", true, 0},
+        {"HTTP/1.1 200 OK\r\n", "until the end", false, 0},
+        {"HTTP/1.1 200 OK\r\nX: a\r\n Content-Length: 7\r\n", "", false, 0},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n", "abcdef", true, 3},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        char *text = g_strconcat(cases[i].head, "\r\n", cases[i].behind, NULL);
+        struct wsx_head head;
+        bool complete;
+        uint64_t length = 77;
+        size_t used = wsx_head_parse((const uint8_t *)text, strlen(text), &head, &complete);
+        g_assert_true(used == strlen(cases[i].head) + 2 && complete);
+        bool known = wsx_head_content(&head, (const uint8_t *)text, used, strlen(text), &length);
+        if (known != cases[i].known || (known && length != cases[i].length))
+            g_error("%s: %d, %" G_GUINT64_FORMAT, text, known, length);
+        wsx_head_clear(&head);
+        g_free(text);
+    }
+}
+
 static void test_asks_agrees(void) {
     static const struct {
         const char *lines;
@@ -515,6 +556,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/handshake/status-line", test_status_line);
     g_test_add_func("/handshake/headers", test_headers);
     g_test_add_func("/handshake/head-end", test_head_end);
+    g_test_add_func("/handshake/content", test_content);
     g_test_add_func("/handshake/asks-agrees", test_asks_agrees);
     g_test_add_func("/handshake/accept", test_accept);
     g_test_add_func("/handshake/values-cut", test_values_cut);
