@@ -1,5 +1,5 @@
-"""What a frame, a connection, a message in a packet, a fragment and an outstanding Ping cost must not
-grow with their number.
+"""What a frame, a connection, a message in a packet, a fragment, an outstanding Ping and a segment in
+which frames are searched for cost must not grow with their number.
 
 One capture holds each of them at three sizes, one stage behind the other. callgrind counts the
 instructions spent in the plugin's entry points, with all that they call; counts do not depend on how
@@ -67,6 +67,14 @@ def pings_outstanding(capture, number, count):
         connection.frame(w.SERVER, w.FINAL | w.PONG, b"%08d" % i)
 
 
+def segments_searched(capture, number, count):
+    """Behind a loss every second byte begins what looks like frames without end."""
+    connection = w.Connection(capture, number)
+    connection.sequence[w.SERVER] += 100
+    for _ in range(count):
+        connection.send(w.SERVER, b"\x82\0" * 50)
+
+
 # Kind, its sizes, and how many units a stage of a size has.
 KINDS = (
     (frames, (1000, 2000, 4000), lambda size: size),
@@ -75,6 +83,7 @@ KINDS = (
     (fragments, (750, 1500, 3000), lambda size: size),
     # of more than 1,024 the oldest are given up, with findings
     (pings_outstanding, (250, 500, 1000), lambda size: 2 * size),
+    (segments_searched, (25, 50, 100), lambda size: size),
 )
 
 
