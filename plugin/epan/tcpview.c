@@ -113,6 +113,8 @@ bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx
     *view = (struct wsx_tcp_view){.sequence = word(bytes + at + 4),
                                   .acknowledgement = word(bytes + at + 8),
                                   .flags = bytes[at + 13]};
+    if (view->flags & TH_SYN) /* it takes a number, the payload begins with the next (RFC 7413) */
+        view->sequence++;
     if (segment) {
         uint32_t spent = view->flags & (TH_FIN | TH_SYN) ? 1 : 0;
         view->length = segment->nextseq - segment->seq;
