@@ -370,6 +370,7 @@ void wsx_connection_lose(struct wsx_connection *connection, enum wsx_direction d
 void wsx_connection_received(struct wsx_connection *connection, enum wsx_direction direction,
                              uint64_t offset) {
     connection->side[direction].received = offset;
+    connection->side[direction].received_known = true;
 }
 
 void wsx_connection_finish(struct wsx_connection *connection, enum wsx_direction direction,

@@ -122,17 +122,20 @@ struct wsx_side {
     bool start_unknown;           /* a message may have begun in bytes that were not seen */
     bool tail_unknown;            /* a Close may have been in bytes that were not seen */
     bool ended;                   /* its last byte has been seen */
-    uint64_t received; /* offset up to which the other side has its bytes; 0: not known */
+    bool received_known;
+    uint64_t received; /* offset up to which the other side has its bytes; 0 if not known */
     bool close_seen;
     uint32_t close_packet;
     void *close_mark;
     int64_t close_time;
+    uint64_t close_begin; /* its offset */
     unsigned close_code;
     bool close_has_code;
     bool key_known, key_repeating, zero_key_told;
     uint8_t key[4];
     uint32_t key_index, key_packet;      /* of the frame that it was in last */
     struct wsx_ping *pings, *pings_last; /* waiting for their Pong, oldest first */
+    struct wsx_ping *pong_early; /* the last Pong of the other side that came before its Ping */
     unsigned ping_count;
     unsigned pings_given_up;  /* unanswered ones that are not kept any more */
     uint32_t given_up_packet; /* the first of them */

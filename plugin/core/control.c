@@ -37,6 +37,40 @@ static void ping_drop(struct wsx_side *side) {
 void wsx_control_clear(struct wsx_side *side) {
     while (side->pings)
         ping_drop(side);
+    g_free(side->pong_early);
+    side->pong_early = NULL;
+}
+
+static struct wsx_ping *ping_new(const struct wsx_frame_event *event, uint32_t packet,
+                                 int64_t time) {
+    size_t length = MIN(event->frame->have, WSX_CONTROL_MAX);
+    struct wsx_ping *ping = g_malloc(sizeof *ping + length);
+    *ping = (struct wsx_ping){.packet = packet, .time = time, .length = event->frame->have};
+    if (length)
+        memcpy(ping->payload, event->payload, length);
+    return ping;
+}
+
+static bool ping_fits(const struct wsx_ping *ping, const struct wsx_frame_event *event) {
+    size_t kept = MIN(ping->length, WSX_CONTROL_MAX);
+    return ping->length == event->frame->have &&
+           (!kept || memcmp(ping->payload, event->payload, kept) == 0);
+}
+
+static void pings_excuse(struct wsx_side *side) {
+    for (struct wsx_ping *ping = side->pings; ping; ping = ping->next)
+        ping->excused = true;
+}
+
+/* A Pong that was captured before this Ping answered it, and with it those that wait. */
+static bool is_answered_before(struct wsx_side *side, const struct wsx_frame_event *event) {
+    if (!side->pong_early || !ping_fits(side->pong_early, event))
+        return false;
+    g_free(side->pong_early);
+    side->pong_early = NULL;
+    side->pings_given_up = 0;
+    pings_excuse(side);
+    return true;
 }
 
 /* Keeps it until its Pong comes; returns where the owner's mark goes. */
@@ -47,15 +81,9 @@ static void **ping_wait(struct wsx_connection *connection, struct wsx_side *side
             side->given_up_packet = side->pings->packet;
         ping_drop(side);
     }
-    size_t length = MIN(event->frame->have, WSX_CONTROL_MAX);
-    struct wsx_ping *waiting = g_malloc(sizeof *waiting + length);
-    *waiting = (struct wsx_ping){.packet = connection->packet,
-                                 .time = connection->time,
-                                 .excused = connection->side[0].close_seen ||
-                                            connection->side[1].close_seen,
-                                 .length = event->frame->have};
-    if (length)
-        memcpy(waiting->payload, event->payload, length);
+    struct wsx_ping *waiting = ping_new(event, connection->packet, connection->time);
+    waiting->excused = is_answered_before(side, event) || connection->side[0].close_seen ||
+                       connection->side[1].close_seen;
     if (side->pings_last)
         side->pings_last->next = waiting;
     else
@@ -63,12 +91,6 @@ static void **ping_wait(struct wsx_connection *connection, struct wsx_side *side
     side->pings_last = waiting;
     side->ping_count++;
     return &waiting->mark;
-}
-
-static bool ping_fits(const struct wsx_ping *ping, const struct wsx_frame_event *event) {
-    size_t kept = MIN(ping->length, WSX_CONTROL_MAX);
-    return ping->length == event->frame->have &&
-           (!kept || memcmp(ping->payload, event->payload, kept) == 0);
 }
 
 /* The oldest waiting Ping with this payload, or the newest one if many wait; NULL if none fits. */
@@ -84,17 +106,27 @@ static struct wsx_ping *ping_find(const struct wsx_side *side,
     return last ? side->pings_last : NULL;
 }
 
+/* A Pong for none that waits: its Ping was lost, or will be seen late. */
+static void pong_alone(struct wsx_connection *connection, struct wsx_side *other,
+                       const struct wsx_frame_event *event) {
+    bool late = other->stream.queue || other->received > other->stream.next;
+    bool unseen = late || connection->midstream || other->stream.gap_seen || other->tail_unknown ||
+                  event->frame->missing;
+    if (late) {
+        g_free(other->pong_early);
+        other->pong_early = ping_new(event, connection->packet, connection->time);
+    }
+    if (!unseen)
+        FINDING(connection, WSX_RULE_PONG_UNSOLICITED, 0, "payload of %zu bytes",
+                event->frame->have);
+}
+
 /* The Ping that it answers; the ones before that are settled. */
 static void pong(struct wsx_connection *connection, struct wsx_frame_event *event) {
     struct wsx_side *other = &connection->side[!event->direction];
     struct wsx_ping *found = ping_find(other, event);
     if (!found) {
-        bool unseen = connection->midstream || other->stream.gap_seen || other->stream.queue ||
-                      other->tail_unknown || other->received > other->stream.next ||
-                      event->frame->missing;
-        if (!unseen)
-            FINDING(connection, WSX_RULE_PONG_UNSOLICITED, 0, "payload of %zu bytes",
-                    event->frame->have);
+        pong_alone(connection, other, event);
         return;
     }
     event->answers_packet = found->packet;
@@ -163,31 +195,32 @@ static void judge_close(struct wsx_connection *connection, const struct wsx_fram
                 answered->close_packet);
 }
 
-static void excuse_pings(struct wsx_connection *connection) {
-    for (int d = 0; d < 2; d++)
-        for (struct wsx_ping *ping = connection->side[d].pings; ping; ping = ping->next)
-            ping->excused = true;
+/* It had not received the other one's Close when it sent its own. */
+static bool crosses(const struct wsx_side *other) {
+    return other->received_known && other->received <= other->close_begin;
 }
 
 static void close_frame(struct wsx_connection *connection, struct wsx_side *side,
                         struct wsx_frame_event *event) {
     struct wsx_side *other = &connection->side[!event->direction];
-    bool answers = other->close_seen && !side->close_seen;
+    bool whole = !event->frame->unfinished; /* half a Close is none (RFC 6455 7.1.5) */
+    bool answers = whole && other->close_seen && !side->close_seen;
     unsigned code =
         event->frame->have >= 2 ? (unsigned)event->payload[0] << 8 | event->payload[1] : 0;
-    event->first_close = !side->close_seen && !other->close_seen;
+    event->first_close = whole && !side->close_seen && !other->close_seen;
     if (answers) {
         event->answers_packet = other->close_packet;
         event->answers_mark = other->close_mark;
         event->answer_time = wsx_apart(connection->time, other->close_time);
     }
-    judge_close(connection, event, answers ? other : NULL, code);
-    if (event->first_close)
-        excuse_pings(connection);
-    if (!side->close_seen) {
+    judge_close(connection, event, answers && !crosses(other) ? other : NULL, code);
+    for (int d = 0; d < 2 && event->first_close; d++)
+        pings_excuse(&connection->side[d]);
+    if (whole && !side->close_seen) {
         side->close_seen = true;
         side->close_packet = connection->packet;
         side->close_time = connection->time;
+        side->close_begin = event->frame->begin;
         side->close_code = code;
         side->close_has_code = event->frame->have >= 2;
         event->mark = &side->close_mark;

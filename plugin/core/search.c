@@ -3,7 +3,8 @@
  *
  * Every byte may be where a frame begins: a candidate. A candidate is followed from header to
  * header as far as bytes are there; most die at their first or second header. One that waits for
- * bytes far ahead sleeps until they have come, so that the work stays near one step a byte.
+ * bytes far ahead sleeps until they have come; it then goes on near where it stopped, and one that
+ * was followed far enough is looked at once: the work grows with the bytes alone.
  *
  * What a header is worth is not taken from a table alone: where the bytes searched are full of what
  * looks like headers (small numbers in a binary payload), one more says little.
@@ -23,13 +24,16 @@
 #define TEXT_BITS_MAX 16
 /* Frames of a chain that are followed: by then it has its evidence. */
 #define CHAIN_MAX 64u
+/* Frames from which on a chain that sleeps keeps its place: few live so long. */
+#define SAVED_MIN 8u
 
 /* Bytes looked at before the bytes themselves say more than a table of random ones. */
 #define HABIT_BYTES 256u
 
 struct candidate {
     uint64_t start;
-    uint64_t wake; /* not worth a look before the bytes up to here are there */
+    uint64_t wake;      /* not worth a look before the bytes up to here are there */
+    struct walk *saved; /* where it goes on then; NULL: at its start */
 };
 
 struct run {
@@ -171,9 +175,16 @@ struct wsx_search *wsx_search_new(const struct wsx_expectation *expectation) {
     return search;
 }
 
+static void drop_candidates(struct wsx_search *search) {
+    for (guint i = 0; i < search->candidates->len; i++)
+        g_free(g_array_index(search->candidates, struct candidate, i).saved);
+    g_array_set_size(search->candidates, 0);
+}
+
 void wsx_search_free(struct wsx_search *search) {
     if (!search)
         return;
+    drop_candidates(search);
     g_byte_array_free(search->bytes, TRUE);
     g_array_free(search->runs, TRUE);
     g_array_free(search->candidates, TRUE);
@@ -223,7 +234,7 @@ void wsx_search_add(struct wsx_search *search, uint64_t offset, const uint8_t *b
     if (search->bytes->len + length > WSX_SEARCH_BYTES) {
         g_byte_array_set_size(search->bytes, 0);
         g_array_set_size(search->runs, 0);
-        g_array_set_size(search->candidates, 0);
+        drop_candidates(search);
         memset(search->headers, 0, sizeof search->headers);
         memset(search->seen, 0, sizeof search->seen);
         search->counted = 0;
@@ -232,7 +243,7 @@ void wsx_search_add(struct wsx_search *search, uint64_t offset, const uint8_t *b
     g_array_append_val(search->runs, run);
     g_byte_array_append(search->bytes, bytes, (guint)length);
     for (size_t i = 0; i < length; i++) {
-        struct candidate candidate = {offset + i, offset + i + 2};
+        struct candidate candidate = {offset + i, offset + i + 2, NULL};
         if (may_begin(&search->expectation, bytes[i]))
             g_array_append_val(search->candidates, candidate);
     }
@@ -294,12 +305,16 @@ static bool is_segment_end(const struct wsx_search *search, uint64_t offset) {
 
 /* What following a candidate gave. */
 struct walk {
-    bool dead;
+    bool dead, waits;       /* no chain of frames; it goes on behind the bytes that are there */
+    bool masked;            /* the last frame is */
+    uint8_t header_bits[3]; /* what a header of each form is worth at most; its frames: */
+    uint8_t headers[3];
+    uint8_t frames;
     int bits, own_bits; /* of the chain; of its first frame alone */
-    int header_bits[3]; /* what a header of each form is worth at most; its frames: */
-    unsigned headers[3];
-    unsigned frames;
-    bool masked;
+    enum wsx_masking masking;
+    uint32_t last_tail; /* first bytes of the last frame's payload */
+    struct wsx_frame_header previous;
+    uint64_t at;     /* where the next frame begins */
     uint64_t second; /* where the frame behind the first begins */
     uint64_t wake;
 };
@@ -351,98 +366,116 @@ static uint32_t tail_of(const uint8_t *payload, size_t have) {
 static void walk_count(struct walk *walk, const struct wsx_frame_header *header, int bits) {
     unsigned form = form_of(header->length_form);
     walk->headers[form]++;
-    walk->header_bits[form] = MAX(walk->header_bits[form], bits);
+    walk->header_bits[form] = (uint8_t)MAX(walk->header_bits[form], bits);
 }
 
-static struct walk follow(const struct wsx_search *search, uint64_t start) {
-    struct walk walk = {0};
+/* Takes the next frame; false where the chain ends. */
+static bool follow_frame(const struct wsx_search *search, struct walk *walk) {
     struct wsx_expectation expected = search->expectation;
-    struct wsx_frame_header header, previous;
-    uint64_t at = start;
-    uint32_t last_tail = 0;
-    while (at < search->end && walk.frames < CHAIN_MAX) {
-        size_t have;
-        int start_bits = 0;
-        const uint8_t *bytes = peek(search, at, WSX_HEADER_MAX + LOOK_MAX, &have, &start_bits);
-        unsigned size = bytes ? wsx_frame_header_parse(bytes, have, &header) : 0;
-        if (!size) {
-            /* a header in a hole can't be followed; one at the end may still come */
-            walk.dead = !bytes || at + have < search->end;
-            walk.wake = search->end + 1;
-            break;
-        }
-        int bits = wsx_evidence_header(&header, walk.frames ? &previous : NULL, &expected);
-        size_t payload = (size_t)MIN((uint64_t)(have - size), header.payload_length);
-        int more = bits < 0 ? -1 : wsx_evidence_payload(&header, bytes + size, payload);
-        if (more < 0) {
-            walk.dead = true;
-            return walk;
-        }
-        if (expected.masking == WSX_MASKING_UNKNOWN)
-            expected.masking = header.masked ? WSX_MASKED : WSX_UNMASKED;
-        uint32_t tail = tail_of(bytes + size, payload);
-        bool pattern = walk.frames && is_pattern(&header, tail, &previous, last_tail);
-        /* a payload of equal bytes, masked, repeats itself, also where segments begin */
-        if (!is_length(&header) && !(pattern && header.masked))
-            walk.bits += more + start_bits;
-        if (!is_length(&header) && !pattern)
-            walk_count(&walk, &header, bits);
-        if (!walk.frames)
-            walk.own_bits = walk.bits + weigh_headers(search, &walk);
-        at += size + header.payload_length;
-        if (!walk.frames)
-            walk.second = at;
-        walk.frames++;
-        previous = header;
-        last_tail = tail;
+    struct wsx_frame_header header;
+    size_t have;
+    int start_bits = 0;
+    const uint8_t *bytes = peek(search, walk->at, WSX_HEADER_MAX + LOOK_MAX, &have, &start_bits);
+    unsigned size = bytes ? wsx_frame_header_parse(bytes, have, &header) : 0;
+    if (!size) {
+        /* a header in a hole can't be followed; one at the end may still come */
+        walk->dead = !bytes || walk->at + have < search->end;
+        walk->wake = search->end + 1;
+        return false;
     }
+    expected.masking = walk->masking;
+    int bits = wsx_evidence_header(&header, walk->frames ? &walk->previous : NULL, &expected);
+    size_t payload = (size_t)MIN((uint64_t)(have - size), header.payload_length);
+    int more = bits < 0 ? -1 : wsx_evidence_payload(&header, bytes + size, payload);
+    walk->dead = more < 0;
+    if (walk->dead)
+        return false;
+    walk->masking = header.masked ? WSX_MASKED : WSX_UNMASKED;
+    uint32_t tail = tail_of(bytes + size, payload);
+    bool pattern = walk->frames && is_pattern(&header, tail, &walk->previous, walk->last_tail);
+    /* a payload of equal bytes, masked, repeats itself, also where segments begin */
+    if (!is_length(&header) && !(pattern && header.masked))
+        walk->bits += more + start_bits;
+    if (!is_length(&header) && !pattern)
+        walk_count(walk, &header, bits);
+    walk->at += size + header.payload_length;
+    if (!walk->frames) {
+        walk->own_bits = walk->bits + weigh_headers(search, walk);
+        walk->second = walk->at;
+    }
+    walk->frames++;
+    walk->masked = header.masked;
+    walk->previous = header;
+    walk->last_tail = tail;
+    return true;
+}
+
+/* Offsets rise: nothing comes any more that changes the frames up to the last one. */
+static void save(struct candidate *candidate, const struct walk *walk) {
+    if (!candidate->saved)
+        candidate->saved = g_new(struct walk, 1);
+    *candidate->saved = *walk;
+}
+
+static struct walk follow(const struct wsx_search *search, struct candidate *candidate) {
+    struct walk walk = {.masking = search->expectation.masking, .at = candidate->start}, last;
+    if (candidate->saved)
+        walk = *candidate->saved;
+    do
+        last = walk;
+    while (walk.at < search->end && walk.frames < CHAIN_MAX && follow_frame(search, &walk));
+    walk.waits = !walk.dead && walk.frames < CHAIN_MAX;
+    if (walk.waits && last.frames >= SAVED_MIN)
+        save(candidate, &last);
     walk.bits += weigh_headers(search, &walk);
-    if (walk.frames && is_segment_end(search, at))
-        walk.bits += weigh_end(search, &previous);
-    walk.masked = walk.frames && previous.masked;
-    walk.wake = MAX(walk.wake, at + 2);
+    if (walk.frames && is_segment_end(search, walk.at))
+        walk.bits += weigh_end(search, &walk.previous);
+    candidate->wake = MAX(walk.wake, walk.at + 2);
     return walk;
 }
 
-struct wsx_best wsx_search_best(struct wsx_search *search) {
-    struct wsx_best best = {0};
+/* Follows those candidates for which bytes have come, up to the first that is worth `enough`; the
+ * best of them. What can't become one is forgotten. */
+static struct walk follow_all(struct wsx_search *search, int enough, struct candidate *of) {
+    struct walk best = {0};
     guint kept = 0;
     for (guint i = 0; i < search->candidates->len; i++) {
-        struct candidate *candidate = &g_array_index(search->candidates, struct candidate, i);
-        if (candidate->wake <= search->end) {
-            struct walk walk = follow(search, candidate->start);
-            if (walk.dead)
+        struct candidate candidate = g_array_index(search->candidates, struct candidate, i);
+        if (best.bits < enough && candidate.wake <= search->end) {
+            struct walk walk = follow(search, &candidate);
+            if (!walk.dead && walk.frames && walk.bits > best.bits) {
+                best = walk;
+                *of = candidate;
+            }
+            if (!walk.waits) {
+                g_free(candidate.saved);
                 continue;
-            candidate->wake = walk.wake;
-            if (walk.frames && walk.bits > best.bits)
-                best = (struct wsx_best){walk.bits, walk.frames, walk.masked};
+            }
         }
-        g_array_index(search->candidates, struct candidate, kept++) = *candidate;
+        g_array_index(search->candidates, struct candidate, kept++) = candidate;
     }
     g_array_set_size(search->candidates, kept);
     return best;
 }
 
+struct wsx_best wsx_search_best(struct wsx_search *search) {
+    struct candidate of;
+    struct walk walk = follow_all(search, G_MAXINT, &of);
+    return (struct wsx_best){walk.bits, walk.frames, walk.masked};
+}
+
 bool wsx_search_find(struct wsx_search *search, struct wsx_found *found) {
-    guint kept = 0;
-    bool is_found = false;
-    for (guint i = 0; i < search->candidates->len; i++) {
-        struct candidate *candidate = &g_array_index(search->candidates, struct candidate, i);
-        if (!is_found && candidate->wake <= search->end) {
-            struct walk walk = follow(search, candidate->start);
-            if (walk.dead)
-                continue;
-            candidate->wake = walk.wake;
-            if (walk.bits >= WSX_EVIDENCE_ENOUGH) {
-                bool own = walk.own_bits >= WSX_EVIDENCE_OWN || walk.frames == 1;
-                *found = (struct wsx_found){own ? candidate->start : walk.second, walk.frames};
-                is_found = true;
-            }
-        }
-        g_array_index(search->candidates, struct candidate, kept++) = *candidate;
-    }
-    g_array_set_size(search->candidates, kept);
-    return is_found;
+    struct candidate of;
+    struct walk walk = follow_all(search, WSX_EVIDENCE_ENOUGH, &of);
+    if (walk.bits < WSX_EVIDENCE_ENOUGH)
+        return false;
+    /* what the first frame is worth now, not when the chain was begun */
+    of.saved = NULL;
+    walk = follow(search, &of);
+    g_free(of.saved);
+    bool own = walk.own_bits >= WSX_EVIDENCE_OWN || walk.frames == 1;
+    *found = (struct wsx_found){own ? of.start : walk.second, walk.frames};
+    return true;
 }
 
 bool wsx_search_run(const struct wsx_search *search, unsigned *index, uint64_t offset,

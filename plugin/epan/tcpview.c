@@ -6,6 +6,8 @@
  */
 #include "tcpview.h"
 
+#include "compat.h"
+
 #include <epan/ipproto.h>
 
 /* Headers before TCP's are rarely longer, tunnels included. */
@@ -16,12 +18,25 @@ static uint32_t word(const uint8_t *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-/* The packet's own bytes. */
-static const uint8_t *packet_bytes(packet_info *pinfo, unsigned *length) {
-    if (!pinfo->data_src)
-        return NULL;
-    tvbuff_t *tvb = get_data_source_tvb(pinfo->data_src->data);
-    *length = tvb_captured_length(tvb);
+static bool is_datagram(const struct data_source *source) {
+    char *name = wsx_data_source_name(source);
+    bool is = name && g_str_has_prefix(name, "Reassembled IPv");
+    wmem_free(NULL, name);
+    return is;
+}
+
+/* What TCP's header lies in: the datagram that was put together from fragments in this packet, the
+ * innermost one; else the packet. NULL if there is none. */
+static tvbuff_t *carrier(const packet_info *pinfo) {
+    const struct data_source *found = pinfo->data_src ? pinfo->data_src->data : NULL;
+    for (GSList *list = found ? pinfo->data_src->next : NULL; list; list = list->next)
+        if (is_datagram(list->data))
+            found = list->data;
+    return found ? get_data_source_tvb(found) : NULL;
+}
+
+static const uint8_t *carrier_bytes(tvbuff_t *tvb, unsigned *length) {
+    *length = tvb ? tvb_captured_length(tvb) : 0;
     return *length ? tvb_get_ptr(tvb, 0, (int)*length) : NULL;
 }
 
@@ -48,8 +63,8 @@ static unsigned next_header(const packet_info *pinfo, const uint8_t *bytes, unsi
 }
 
 unsigned wsx_tcp_flags(packet_info *pinfo) {
-    unsigned length = 0, at = 0, flags = 0;
-    const uint8_t *bytes = packet_bytes(pinfo, &length);
+    unsigned length, at = 0, flags = 0;
+    const uint8_t *bytes = carrier_bytes(carrier(pinfo), &length);
     if (!bytes)
         return 0x1FF;
     while ((at = next_header(pinfo, bytes, length, at)) < length) {
@@ -69,8 +84,8 @@ static const tcp_unacked_t *analysed(const packet_info *pinfo, const struct tcp_
 }
 
 /* Where tcp.analyze_sequence_numbers is off: the length of the payload by the IP header that is
- * directly before TCP's, else by the packet's own length. */
-static uint32_t length_by_ip(const packet_info *pinfo, const uint8_t *bytes, unsigned at) {
+ * directly before TCP's, else by the length of what it lies in. */
+static uint32_t length_by_ip(const uint8_t *bytes, unsigned at, unsigned whole) {
     uint32_t header = (bytes[at + 12] >> 4) * 4u, total = 0;
     for (unsigned ip = 20; ip <= 60 && ip <= at && !total; ip += 4)
         if (bytes[at - ip] == (0x40 | ip / 4) && bytes[at - ip + 9] == IP_PROTO_TCP)
@@ -78,13 +93,14 @@ static uint32_t length_by_ip(const packet_info *pinfo, const uint8_t *bytes, uns
     if (!total && at >= 40 && bytes[at - 40] >> 4 == 6 && bytes[at - 34] == IP_PROTO_TCP)
         total = word(bytes + at - 36) >> 16;
     if (!total) /* 0 there: a segment that the network card was yet to cut */
-        total = MAX(pinfo->fd->pkt_len, at) - at;
+        total = MAX(whole, at) - at;
     return MAX(total, header) - header;
 }
 
 bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx_tcp_view *view) {
-    unsigned length = 0, at = 0;
-    const uint8_t *bytes = packet_bytes(pinfo, &length);
+    unsigned length, at;
+    tvbuff_t *tvb = carrier(pinfo);
+    const uint8_t *bytes = carrier_bytes(tvb, &length);
     const tcp_unacked_t *segment = analysed(pinfo, tcp);
     if (!bytes)
         return false;
@@ -97,12 +113,14 @@ bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx
     *view = (struct wsx_tcp_view){.sequence = word(bytes + at + 4),
                                   .acknowledgement = word(bytes + at + 8),
                                   .flags = bytes[at + 13]};
+    if (view->flags & TH_SYN) /* it takes a number, the payload begins with the next (RFC 7413) */
+        view->sequence++;
     if (segment) {
         uint32_t spent = view->flags & (TH_FIN | TH_SYN) ? 1 : 0;
         view->length = segment->nextseq - segment->seq;
         view->length -= MIN(spent, view->length);
     } else {
-        view->length = length_by_ip(pinfo, bytes, at);
+        view->length = length_by_ip(bytes, at, tvb_reported_length(tvb));
     }
     if (at + header <= length) {
         view->payload = bytes + at + header;

@@ -1,7 +1,8 @@
-"""What a frame, a connection, a message in a packet, a fragment, an outstanding Ping, an open request and
-a message of an application's unit that does not end cost must not grow with their number.
+"""What a frame, a connection, a message in a packet, a fragment, an outstanding Ping, an open request, a
+message of an application's unit that does not end and a segment in which frames are searched for cost must
+not grow with their number.
 
-One capture holds each of them at three sizes, one stage behind the other. callgrind counts the
+One capture holds each of them at two or three sizes, one stage behind the other. callgrind counts the
 instructions spent in the plugin's entry points, with all that they call; counts do not depend on how
 busy the machine is. A stage ends with a compressed message on a connection of its own: the plugin's
 function that inflates is called nowhere else in the capture, and callgrind writes its counts so far
@@ -102,6 +103,14 @@ def unit_too_long(capture, number, count):
           [connect, b"\x30\xff\xff\xff\x7f"] + [b"%0200d" % 0] * count)
 
 
+def segments_searched(capture, number, count):
+    """Behind a loss every second byte begins what looks like frames without end."""
+    connection = w.Connection(capture, number)
+    connection.sequence[w.SERVER] += 100
+    for _ in range(count):
+        connection.send(w.SERVER, b"\x82\0" * 50)
+
+
 # Kind, its sizes, and how many units a stage of a size has.
 KINDS = (
     (frames, (1000, 2000, 4000), lambda size: size),
@@ -114,6 +123,7 @@ KINDS = (
     (body_without_end, (500, 2000), lambda size: size),
     (head_without_end, (500, 2000), lambda size: size),
     (unit_too_long, (500, 2000), lambda size: size),
+    (segments_searched, (25, 50, 100), lambda size: size),
 )
 
 

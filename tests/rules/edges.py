@@ -72,6 +72,14 @@ class Talk(craft.Conversation):
     def down(self, opcode, payload=b"", **more):
         self.server(frame(opcode, payload, **more))
 
+    def swap(self):
+        """The last two packets come in the other order."""
+        self.packets[-2:] = self.packets[:-3:-1]
+
+    def piece(self, side, opcode, payload):
+        """A frame in a segment that is not acknowledged yet."""
+        self.packet(side, PSH | ACK, frame(opcode, payload, self.key() if side == CLIENT else None))
+
     def end(self, code=b"\x03\xe8"):
         """A closing handshake without fault."""
         self.up(8, code)
@@ -554,6 +562,36 @@ def data_of_other_side_after_close(t):
 
 
 @edge("warning close-unanswered")
+def close_half(t):
+    """Half a Close is none."""
+    t.start()
+    t.up(8, b"\x03\xe8")
+    t.server(frame(8, b"\x03\xe8")[:2])
+    t.finish()
+
+
+@edge("warning close-missing")
+def close_half_of_one_side(t):
+    t.start()
+    t.server(frame(8, b"\x03\xe8bye")[:4])
+    t.finish()
+
+
+@edge(NONE)
+def closes_cross(t):
+    """The server had not received the client's Close: its own is no answer to that."""
+    t.start()
+    before = t.seq[CLIENT]
+    t.piece(CLIENT, 8, b"\x03\xe9")
+    behind, t.seq[CLIENT] = t.seq[CLIENT], before
+    t.piece(SERVER, 8, b"\x03\xe8")
+    t.seq[CLIENT] = behind
+    t.packet(CLIENT, ACK)
+    t.packet(SERVER, ACK)
+    t.finish()
+
+
+@edge("warning close-unanswered")
 def close_unanswered(t):
     t.start()
     t.down(8, b"\x03\xe8")
@@ -666,6 +704,25 @@ def ping_answer_lost(t):
     t.start()
     t.down(9, b"a")
     t.seq[CLIENT] += 7
+    t.finish()
+
+
+@edge("warning close-missing")
+def pong_before_late_ping(t):
+    t.start()
+    t.piece(CLIENT, 9, b"a")
+    t.piece(SERVER, 10, b"a")
+    t.swap()
+    t.finish()
+
+
+@edge("note ping-unanswered, warning close-missing")
+def pong_before_late_ping_and_one_more(t):
+    t.start()
+    t.piece(CLIENT, 9, b"a")
+    t.piece(SERVER, 10, b"a")
+    t.swap()
+    t.up(9, b"a")
     t.finish()
 
 
@@ -865,9 +922,9 @@ def capture(env, found={}):
 
 
 def other_cut(env, mode):
-    """Edges with lost bytes can't be cut otherwise."""
+    """Edges with lost or late bytes can't be cut otherwise, nor those that name what was acknowledged."""
     kept = [(name, function, due) for name, function, due in EDGES
-            if "lost" not in name and "gap" not in name and "by_gap" not in name]
+            if not any(word in name for word in ("lost", "gap", "late", "cross"))]
     path, target = env.new_path(".pcap"), env.new_path(".cut")
     write(path, kept)
     done = subprocess.run([sys.executable, "-B", str(TESTS / "recut.py"), str(path), str(target), mode],

@@ -158,6 +158,37 @@ static void test_chains(void) {
     g_assert_cmpuint(right, >=, 95);
 }
 
+/* Frames of equal bytes say nothing, until one is different: found in pieces of any size. */
+static void test_pieces(void) {
+    static const uint8_t equal[] = {0x82, 4, 'a', 'b', 'c', 'd'};
+    for (unsigned frames = 0; frames < 60; frames += 7) {
+        GByteArray *bytes = g_byte_array_new();
+        for (unsigned i = 0; i < frames; i++)
+            g_byte_array_append(bytes, equal, sizeof equal);
+        for (unsigned i = 0; i < 3; i++) {
+            const guint8 head[] = {0x81, (guint8)(strlen(LONG) - i)};
+            g_byte_array_append(bytes, head, 2);
+            g_byte_array_append(bytes, (const guint8 *)LONG, (guint)strlen(LONG) - i);
+        }
+        for (size_t piece = 1; piece < 20; piece++) {
+            struct wsx_search *search = wsx_search_new(&server);
+            struct wsx_found found = {0};
+            bool is = false;
+            for (size_t at = 0; at < bytes->len && !is; at += piece) {
+                wsx_search_add(search, at, bytes->data + at, MIN(piece, bytes->len - at), 1, 0,
+                               false);
+                is = wsx_search_find(search, &found);
+            }
+            g_assert_true(is);
+            g_assert_cmpuint(found.offset % sizeof equal, ==, 0);
+            g_assert_cmpuint(found.offset, <=, frames * sizeof equal);
+            g_assert_cmpuint(found.frames, >, frames - found.offset / sizeof equal);
+            wsx_search_free(search);
+        }
+        g_byte_array_free(bytes, TRUE);
+    }
+}
+
 static struct wsx_chain chain_of(const char *bytes, size_t length) {
     uint8_t *copy = guard_copy(bytes, length);
     struct wsx_chain chain = wsx_chain_read(copy, length, &any);
@@ -190,6 +221,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/search/nothing", test_nothing);
     g_test_add_func("/search/repeated", test_repeated);
     g_test_add_func("/search/chains", test_chains);
+    g_test_add_func("/search/pieces", test_pieces);
     g_test_add_func("/search/chain-read", test_chain_read);
     return g_test_run();
 }
