@@ -406,8 +406,8 @@ static bool read_number(struct wsx_slice text, unsigned base, uint64_t *number) 
     return digits != 0;
 }
 
-/* RFC 9112 7.1: chunks up to the last one, and the trailer's empty line. */
-static bool chunks_length(struct wsx_slice all, uint64_t *length) {
+bool wsx_chunks_length(const uint8_t *bytes, size_t count, uint64_t *length) {
+    struct wsx_slice all = {(const char *)bytes, count};
     size_t position = 0;
     uint64_t chunk = 0;
     struct wsx_slice line;
@@ -447,7 +447,7 @@ bool wsx_head_content(const struct wsx_head *head, const uint8_t *bytes, size_t 
             chunked |= lists(value, "chunked");
     }
     if (chunked)
-        known = chunks_length((struct wsx_slice){all.at + used, length - used}, content);
+        known = wsx_chunks_length(bytes + used, length - used, content);
     return known;
 }
 

@@ -87,6 +87,10 @@ size_t wsx_head_parse(const uint8_t *bytes, size_t length, struct wsx_head *head
 bool wsx_head_content(const struct wsx_head *head, const uint8_t *bytes, size_t used, size_t length,
                       uint64_t *content);
 
+/* The length of a content in chunks, up to the trailer's empty line: RFC 9112 7.1. False when it is
+ * not all there. */
+bool wsx_chunks_length(const uint8_t *bytes, size_t count, uint64_t *length);
+
 /* A request that asks for a WebSocket: Upgrade lists it, or Sec-WebSocket-Key is there, or
  * :protocol is websocket. */
 bool wsx_head_asks(const struct wsx_head *head);

@@ -119,6 +119,7 @@ struct wsx_session {
     const tcp_flow_t *client_flow; /* of tcp */
     struct wsx_position position[2];
     uint32_t early_until[2]; /* TCP: sequence number behind the early bytes */
+    bool chunked;            /* the request has content of which not all was there with its head */
     unsigned answers_before; /* to earlier requests, that come before this one's */
     unsigned answers_passed; /* of these */
     tvbuff_t *not_handed; /* HTTP hands on other bytes of it than those behind the answer's head */

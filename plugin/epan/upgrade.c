@@ -94,20 +94,58 @@ static bool is_again(const struct wsx_session *session, const struct wsx_head *h
            is_same_text(session->request.target, head->target);
 }
 
-/* The request's head is in the source at `begin`, up to `end`. `before`: requests that wait for
- * their answers before it. */
+/* The packet's TCP, and what it carries; NULL where that is not known. */
+static struct tcp_analysis *tcp_of(packet_info *pinfo, struct wsx_tcp_view *view) {
+    conversation_t *conversation =
+        pinfo->ptype == PT_TCP ? wsx_store_conversation(pinfo, false) : NULL;
+    struct tcp_analysis *tcp = conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
+    return tcp && wsx_tcp_view(pinfo, tcp, view) ? tcp : NULL;
+}
+
+/* A request that does not ask for WebSocket, in the source at `begin`, up to `end`. */
+static void note_request(packet_info *pinfo, const struct wsx_source *source, size_t begin,
+                         size_t end) {
+    struct wsx_tcp_view view;
+    uint32_t sequence = 0;
+    bool on_tcp = !source->encrypted;
+    if (!tcp_of(pinfo, &view) || (on_tcp && !sequence_of(source, &view, begin, &sequence)))
+        return;
+    struct wsx_pipeline *pipeline =
+        &wsx_store_carrier_new(wsx_store_conversation(pinfo, true))->pipeline;
+    if (pipeline->acknowledged != view.acknowledgement)
+        pipeline->count = 0;
+    else if (on_tcp && pipeline->count && (int32_t)(sequence - pipeline->until) < 0)
+        return; /* sent again */
+    pipeline->count++;
+    pipeline->acknowledged = view.acknowledgement;
+    pipeline->until = sequence + (uint32_t)(end - begin);
+}
+
+/* Requests that were sent before the one of this packet, and of whose answers nothing had come. */
+static unsigned requests_before(packet_info *pinfo) {
+    const struct wsx_carrier *carrier = wsx_store_carrier(wsx_store_conversation(pinfo, false));
+    struct wsx_tcp_view view;
+    return carrier && carrier->pipeline.count && tcp_of(pinfo, &view) &&
+                   carrier->pipeline.acknowledged == view.acknowledgement
+               ? carrier->pipeline.count
+               : 0;
+}
+
+/* The request's head is in the source at `begin`, up to `end`. */
 static void take_request(packet_info *pinfo, const struct wsx_source *source, struct wsx_head *head,
-                         size_t begin, size_t end, unsigned before) {
+                         size_t begin, size_t end) {
     struct wsx_session *session = waiting(wsx_state_find(pinfo));
     uint64_t content = 0;
-    if (!wsx_head_content(head, source->bytes + begin, end - begin, source->whole - begin,
-                          &content))
+    bool known =
+        wsx_head_content(head, source->bytes + begin, end - begin, source->whole - begin, &content);
+    if (!known)
         content = 0;
     bool again = is_again(session, head);
     if (!again) {
         session = wsx_state_request(pinfo, head, source->encrypted, 0);
-        session->answers_before = before;
+        session->answers_before = requests_before(pinfo);
     }
+    session->chunked = !known;
     wsx_head_clear(head);
     if (!again || !source->encrypted)
         take_rest(pinfo, session, source, end, content);
@@ -117,13 +155,13 @@ static void take_request(packet_info *pinfo, const struct wsx_source *source, st
 static bool find_request(packet_info *pinfo, const struct wsx_source *source) {
     struct wsx_heads heads = wsx_heads_begin(source, true);
     struct wsx_head head;
-    unsigned before = 0;
     for (size_t begin, end; wsx_heads_next(pinfo, source, &heads, &head, &begin, &end);) {
         if (wsx_head_asks(&head)) {
-            take_request(pinfo, source, &head, begin, end, before);
+            take_request(pinfo, source, &head, begin, end);
             return true;
         }
-        before += head.request;
+        if (head.request)
+            note_request(pinfo, source, begin, end);
         wsx_head_clear(&head);
     }
     return false;
@@ -186,12 +224,30 @@ static void take_put_together(packet_info *pinfo, struct wsx_session *session, s
                         length);
 }
 
+/* Where the client's frames begin: behind the request's chunks, which came as early bytes. */
+static void pass_chunks(struct wsx_session *session) {
+    struct wsx_position *client = &session->position[WSX_CLIENT_TO_SERVER];
+    struct wsx_answer *together = NULL;
+    uint64_t at, content;
+    const uint8_t *bytes;
+    for (const struct wsx_early *early = session->early; early; early = early->next)
+        if (early->direction == WSX_CLIENT_TO_SERVER && early->captured)
+            wsx_answer_add(&together, early->sequence - client->sequence, early->bytes,
+                           early->captured);
+    size_t length = together ? wsx_answer_next(together, 0, &at, &bytes) : 0;
+    if (length && !at && wsx_chunks_length(bytes, length, &content))
+        client->sequence += (uint32_t)content;
+    g_free(together);
+}
+
 /* The answer's head is in the source, up to `end`. session NULL: its request was not seen. */
 static void take_response(packet_info *pinfo, struct wsx_session *session,
                           const struct wsx_source *source, struct wsx_head *head, size_t end,
                           tvbuff_t *handed) {
     session = wsx_state_response(pinfo, session, head, source->encrypted, 0);
     find_frames(pinfo, session, source, end);
+    if (session->chunked && session->tcp && !session->encrypted)
+        pass_chunks(session);
     if (source->put_together)
         take_put_together(pinfo, session, end);
     else
@@ -269,31 +325,23 @@ static bool take_request_in_pieces(packet_info *pinfo, const struct tcp_analysis
     return source.length && find_request(pinfo, &source);
 }
 
-/* The packet's TCP, and what it carries; NULL where that is not known. */
-static struct tcp_analysis *tcp_of(packet_info *pinfo, struct wsx_tcp_view *view) {
-    conversation_t *conversation =
-        pinfo->ptype == PT_TCP ? wsx_store_conversation(pinfo, false) : NULL;
-    struct tcp_analysis *tcp = conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
-    return tcp && wsx_tcp_view(pinfo, tcp, view) ? tcp : NULL;
-}
-
 /* The head that is looked for, in one source. */
 static bool scan_source(packet_info *pinfo, const struct wsx_source *source,
                         struct wsx_session *session, bool answer, tvbuff_t *handed) {
     struct wsx_heads heads = wsx_heads_begin(source, answer);
     struct wsx_head head;
-    unsigned before = 0;
     for (size_t begin, end; wsx_heads_next(pinfo, source, &heads, &head, &begin, &end);) {
+        bool agrees = is_final(&head) && head.status == 101 && head.upgrade_websocket;
         if (head.request && !answer) {
             if (wsx_head_asks(&head)) {
-                take_request(pinfo, source, &head, begin, end, before);
+                take_request(pinfo, source, &head, begin, end);
                 return true;
             }
-            before++;
-        } else if (is_final(&head) && answer && session->answers_passed < session->answers_before) {
+            note_request(pinfo, source, begin, end);
+        } else if (is_final(&head) && answer && !agrees &&
+                   session->answers_passed < session->answers_before) {
             session->answers_passed++;
-        } else if (is_final(&head) &&
-                   (answer || (!session && head.status == 101 && head.upgrade_websocket))) {
+        } else if (agrees || (is_final(&head) && answer)) {
             take_response(pinfo, session, source, &head, end, handed);
             return true;
         }
@@ -342,10 +390,11 @@ void wsx_upgrade_answer(packet_info *pinfo, struct wsx_session *session,
     struct wsx_head head;
     unsigned earlier = session->answers_before;
     for (size_t begin, end; wsx_heads_next(pinfo, &source, &heads, &head, &begin, &end);) {
-        if (is_final(&head) && !earlier--) {
+        if (is_final(&head) && (!earlier || head.status == 101)) {
             take_response(pinfo, session, &source, &head, end, NULL);
             return;
         }
+        earlier -= is_final(&head);
         wsx_head_clear(&head);
     }
 }

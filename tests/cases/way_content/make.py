@@ -94,14 +94,6 @@ def asks_with_content_apart(c, number):
     c.close()
 
 
-def asks_with_chunks(c, number):
-    c.client(request(number, lambda lines: lines + [b"Transfer-Encoding: chunked"])
-             + b"5;x=y\r\nhello\r\n0\r\nTrailer: yes\r\n\r\n")
-    c.server(response(number))
-    c.client(frame(1, b"REQUEST-WITH-CHUNKS", MASK))
-    c.close()
-
-
 def other_method(c, number):
     c.client(request(number, first_line(b"PROPFIND /chat HTTP/1.1")))
     c.server(response(number) + frame(1, b"OTHER-METHOD"))
@@ -109,7 +101,7 @@ def other_method(c, number):
 
 
 CASES = [uploaded, uploaded_apart, uploaded_packed, page, page_apart, page_packed, page_without_length,
-         refused_with_answer, asks_with_content, asks_with_content_apart, asks_with_chunks, other_method]
+         refused_with_answer, asks_with_content, asks_with_content_apart, other_method]
 for place, c in opened(len(CASES)):
     CASES[place](c, place)
 c.save(sys.argv[1])
