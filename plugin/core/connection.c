@@ -368,9 +368,9 @@ void wsx_connection_lose(struct wsx_connection *connection, enum wsx_direction d
 }
 
 void wsx_connection_received(struct wsx_connection *connection, enum wsx_direction direction,
-                             uint64_t offset) {
+                             uint64_t offset, bool exact) {
     connection->side[direction].received = offset;
-    connection->side[direction].received_known = true;
+    connection->side[direction].received_exactly = exact;
 }
 
 void wsx_connection_finish(struct wsx_connection *connection, enum wsx_direction direction,

@@ -122,7 +122,7 @@ struct wsx_side {
     bool start_unknown;           /* a message may have begun in bytes that were not seen */
     bool tail_unknown;            /* a Close may have been in bytes that were not seen */
     bool ended;                   /* its last byte has been seen */
-    bool received_known;
+    bool received_exactly;
     uint64_t received; /* offset up to which the other side has its bytes; 0 if not known */
     bool close_seen;
     uint32_t close_packet;
@@ -186,9 +186,9 @@ void wsx_connection_lose(struct wsx_connection *connection, enum wsx_direction d
                          uint32_t packet, int64_t time, void *context);
 
 /* The other side has received the direction's bytes before `offset`, whether they were seen or not.
- */
+ * exact: and no others. */
 void wsx_connection_received(struct wsx_connection *connection, enum wsx_direction direction,
-                             uint64_t offset);
+                             uint64_t offset, bool exact);
 
 /* A direction ended at offset `end` (0: not known). What is unfinished is reported. proved: its
  * transport ended it; false: only the capture ended. */

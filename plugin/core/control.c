@@ -197,7 +197,7 @@ static void judge_close(struct wsx_connection *connection, const struct wsx_fram
 
 /* It had not received the other one's Close when it sent its own. */
 static bool crosses(const struct wsx_side *other) {
-    return other->received_known && other->received <= other->close_begin;
+    return other->received_exactly && other->received <= other->close_begin;
 }
 
 static void close_frame(struct wsx_connection *connection, struct wsx_side *side,

@@ -189,7 +189,7 @@ void wsx_state_quic_answers(const packet_info *pinfo, struct wsx_session *sessio
     enum wsx_direction other = !wsx_state_stream_direction(session, pinfo);
     bool told = carrier->acks_in[wsx_store_sender(pinfo)] == pinfo->num;
     if (session->core)
-        wsx_connection_received(session->core, other, told ? 0 : UINT64_MAX);
+        wsx_connection_received(session->core, other, told ? 0 : UINT64_MAX, false);
 }
 
 void wsx_state_stream_hole(struct wsx_session *session, enum wsx_direction direction) {

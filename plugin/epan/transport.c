@@ -107,7 +107,8 @@ static void tell_received(struct wsx_session *session, enum wsx_direction direct
         session->position[!direction].known)
         wsx_connection_received(
             session->core, !direction,
-            wsx_state_offset(session, !direction, flow->tcp_analyze_seq_info->lastack, &before));
+            wsx_state_offset(session, !direction, flow->tcp_analyze_seq_info->lastack, &before),
+            true);
 }
 
 static struct wsx_call *feed_tcp(tvbuff_t *tvb, packet_info *pinfo, struct wsx_session *session,
