@@ -410,7 +410,8 @@ static bool follow_frame(const struct wsx_search *search, struct walk *walk) {
     return true;
 }
 
-/* Offsets rise: nothing comes any more that changes the frames up to the last one. */
+/* Offsets rise: nothing comes any more that changes the frames before the last one, whose payload
+ * may not all be there. */
 static void save(struct candidate *candidate, const struct walk *walk) {
     if (!candidate->saved)
         candidate->saved = g_new(struct walk, 1);
@@ -421,9 +422,12 @@ static struct walk follow(const struct wsx_search *search, struct candidate *can
     struct walk walk = {.masking = search->expectation.masking, .at = candidate->start}, last;
     if (candidate->saved)
         walk = *candidate->saved;
-    do
+    last = walk;
+    while (walk.at < search->end && walk.frames < CHAIN_MAX) {
         last = walk;
-    while (walk.at < search->end && walk.frames < CHAIN_MAX && follow_frame(search, &walk));
+        if (!follow_frame(search, &walk))
+            break;
+    }
     walk.waits = !walk.dead && walk.frames < CHAIN_MAX;
     if (walk.waits && last.frames >= SAVED_MIN)
         save(candidate, &last);

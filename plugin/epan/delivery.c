@@ -340,8 +340,8 @@ static void rest_wait(struct wsx_rest *rest, const struct wsx_app *app, uint32_t
     rest->may_end = any ? app->may_end : NULL;
 }
 
-/* First pass: what the dissector left goes before the next message. whole_kept: the rest and the
- * message, not a byte of them taken. */
+/* First pass: what the dissector left goes before the next message. `seen`: the rest and the
+ * message; `at`: how much of it was taken. */
 static void rest_update(struct wsx_rest *rest, struct replay *replay, const struct wsx_app *app,
                         tvbuff_t *seen, int at, uint32_t need) {
     size_t length = tvb_captured_length(seen), before = replay->before_length;

@@ -92,11 +92,13 @@ static bool ends_version(const uint8_t *bytes, size_t length) {
     return length > 8 && wsx_is_blank((char)bytes[8]);
 }
 
-/* Where a head may begin: "HTTP/1." of a status line, a method of a request line. */
+/* A status line, and the methods of a request line. */
+static const char *const starts[] = {"HTTP/1.", "GET ",   "POST ",    "PUT ",   "HEAD ", "OPTIONS ",
+                                     "DELETE ", "PATCH ", "CONNECT ", "TRACE ", NULL};
+#define FIRST_METHOD 1
+
+/* Where a head may begin. */
 static size_t find_start(const uint8_t *bytes, size_t length) {
-    static const char *const starts[] = {"HTTP/1.",  "GET ",     "POST ",   "PUT ",
-                                         "HEAD ",    "OPTIONS ", "DELETE ", "PATCH ",
-                                         "CONNECT ", "TRACE ",   NULL};
     for (size_t at = 0; at < length; at++) {
         if (bytes[at] < 'A' || bytes[at] > 'Z')
             continue;
@@ -116,6 +118,14 @@ bool wsx_heads_any(const uint8_t *bytes, size_t length) {
     return find_start(bytes, length) < length;
 }
 
+static bool is_known_method(const char *method) {
+    size_t length = strlen(method);
+    for (size_t i = FIRST_METHOD; starts[i]; i++)
+        if (strlen(starts[i]) == length + 1 && memcmp(starts[i], method, length) == 0)
+            return true;
+    return false;
+}
+
 /* The same text, as far as HTTP keeps bytes as they are. */
 static bool is_same(const char *theirs, const char *ours) {
     while (*theirs && *theirs == *ours)
@@ -123,8 +133,8 @@ static bool is_same(const char *theirs, const char *ours) {
     return *theirs == *ours || (unsigned char)*ours < 0x21 || (unsigned char)*ours > 0x7E;
 }
 
-/* Whether HTTP has read such a head last. True also where it does not tell. */
-static bool http_agrees(packet_info *pinfo, const struct wsx_head *head) {
+/* Whether HTTP has read such a head last; `otherwise` where it does not tell. */
+static bool http_agrees(packet_info *pinfo, const struct wsx_head *head, bool otherwise) {
     conversation_t *conversation = wsx_store_conversation(pinfo, false);
     const http_conv_t *http =
         conversation ? conversation_get_proto_data(conversation, proto_http) : NULL;
@@ -134,11 +144,21 @@ static bool http_agrees(packet_info *pinfo, const struct wsx_head *head) {
     const http_conv_t *last = http;
 #endif
     if (!last)
-        return true;
+        return otherwise;
     if (!head->request)
         return last->response_code == head->status;
-    return last->request_method && last->request_uri &&
-           is_same(last->request_method, head->method) && is_same(last->request_uri, head->target);
+    if (!last->request_method || !last->request_uri)
+        return otherwise;
+    return is_same(last->request_method, head->method) && is_same(last->request_uri, head->target);
+}
+
+/* Where a message begins, any method may stand; but a capture may begin in the middle of a content,
+ * in which any word may be one. */
+static bool is_head(packet_info *pinfo, const struct wsx_heads *heads,
+                    const struct wsx_head *head) {
+    if (heads->begins && head->request)
+        return is_known_method(head->method) || http_agrees(pinfo, head, false);
+    return heads->begins || heads->trusting || http_agrees(pinfo, head, true);
 }
 
 struct wsx_heads wsx_heads_begin(const struct wsx_source *source, bool trusting) {
@@ -146,13 +166,12 @@ struct wsx_heads wsx_heads_begin(const struct wsx_source *source, bool trusting)
         .at = source->begins ? source->start : 0, .begins = source->begins, .trusting = trusting};
 }
 
-/* Behind the head and, where it is certain that it is one, its content. */
+/* Behind the head and its content, if its length is known. */
 static void pass_over(const struct wsx_source *source, struct wsx_heads *heads,
                       const struct wsx_head *head, size_t end) {
     uint64_t content = 0;
-    if (heads->sure)
-        heads->begins = wsx_head_content(head, source->bytes + heads->at, end - heads->at,
-                                         source->whole - heads->at, &content);
+    heads->begins = wsx_head_content(head, source->bytes + heads->at, end - heads->at,
+                                     source->whole - heads->at, &content);
     heads->at = end + (size_t)(heads->begins ? MIN(content, source->whole - end) : 0);
 }
 
@@ -167,19 +186,16 @@ bool wsx_heads_next(packet_info *pinfo, const struct wsx_source *source, struct 
             return false;
         bool complete;
         size_t used = wsx_head_parse(bytes + heads->at, whole - heads->at, head, &complete);
-        if (used && complete) {
-            heads->sure = heads->begins || heads->trusting || http_agrees(pinfo, head);
+        if (used && complete && is_head(pinfo, heads, head)) {
             *begin = heads->at;
             *end = heads->at + used;
             pass_over(source, heads, head, *end);
-            if (heads->sure)
-                return true;
-        } else if (!heads->begins) {
-            heads->at += used ? used : 1;
+            return true;
         }
         wsx_head_clear(head);
-        if (!used || !complete)
-            heads->begins = false;
+        if (!heads->begins)
+            heads->at += used ? used : 1;
+        heads->begins = false; /* the same place is searched */
     }
     return false;
 }

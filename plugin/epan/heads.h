@@ -45,7 +45,6 @@ bool wsx_sources_next(struct wsx_sources *sources, struct wsx_source *source);
 struct wsx_heads {
     size_t at;
     bool begins; /* a message begins there */
-    bool sure;   /* the last one is a head for certain */
     bool trusting;
 };
 

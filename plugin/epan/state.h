@@ -119,9 +119,7 @@ struct wsx_session {
     const tcp_flow_t *client_flow; /* of tcp */
     struct wsx_position position[2];
     uint32_t early_until[2]; /* TCP: sequence number behind the early bytes */
-    bool chunked;            /* the request has content of which not all was there with its head */
-    unsigned answers_before; /* to earlier requests, that come before this one's */
-    unsigned answers_passed; /* of these */
+    bool content_open;       /* how long the request's content is was not known with its head */
     tvbuff_t *not_handed; /* HTTP hands on other bytes of it than those behind the answer's head */
     uint32_t answer_rest; /* bytes behind the answer, in its packet, that wait as early ones */
     uint64_t answer_seen; /* bytes from the server before frames, as far as none are missing */

@@ -74,11 +74,6 @@ struct wsx_kept {
 /* The sessions of one transport connection. */
 struct wsx_carrier {
     struct wsx_session *latest;
-    struct wsx_pipeline { /* the last requests of the client that ask for nothing of WebSocket */
-        unsigned count;   /* with the same acknowledgement: no answer came between them */
-        uint32_t acknowledged;
-        uint32_t until; /* TCP: behind the last one's head */
-    } pipeline;
     bool unread[2]; /* TLS: the last bytes of this direction were not decrypted, or not yet */
     /* HTTP/2 and HTTP/3: */
     uint32_t looked;          /* packet: see wsx_state_carrier_look */

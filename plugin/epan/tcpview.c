@@ -156,7 +156,7 @@ bool wsx_tcp_is_inside(const struct tcp_analysis *tcp, const struct wsx_tcp_view
     uint32_t sequence = view->sequence - sequence_base(tcp);
     const struct tcp_multisegment_pdu *pdu =
         wmem_tree_lookup32_le(tcp->fwd->multisegment_pdus, sequence);
-    return pdu && pdu->seq < sequence && sequence < pdu->nxtpdu;
+    return pdu && (int32_t)(sequence - pdu->seq) > 0 && (int32_t)(pdu->nxtpdu - sequence) > 0;
 }
 
 bool wsx_tcp_waits_for_late(void) {

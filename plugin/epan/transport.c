@@ -278,12 +278,20 @@ static bool is_answer(tvbuff_t *tvb, struct wsx_session *session, uint32_t seque
  * which none was captured, show that it has its answer. */
 #define WSX_CLIENT_SEGMENTS 3u
 
+/* A packet of the server acknowledges the request: its answer may still come, out of order. */
+static bool has_request(const struct wsx_session *session) {
+    const tcp_flow_t *peer = session->tcp->rev;
+    const tcp_analyze_seq_flow_info_t *info = peer ? peer->tcp_analyze_seq_info : NULL;
+    const struct wsx_position *client = &session->position[WSX_CLIENT_TO_SERVER];
+    return info && info->lastack && (int32_t)(info->lastack - client->sequence) >= 0;
+}
+
 static bool server_is_unseen(tvbuff_t *tvb, struct wsx_session *session) {
     const tcp_flow_t *flow = session->tcp->fwd;
     const tcp_analyze_seq_flow_info_t *info = flow ? flow->tcp_analyze_seq_info : NULL;
     const struct wsx_position *server = &session->position[WSX_SERVER_TO_CLIENT];
     bool unseen = info && info->lastack && server->known && !session->answer_seen &&
-                  !session->early_count[WSX_SERVER_TO_CLIENT] &&
+                  !session->early_count[WSX_SERVER_TO_CLIENT] && !has_request(session) &&
                   (int32_t)(info->lastack - server->sequence) > 0;
     if (unseen && frames_evidence(tvb, WSX_MASKED) >= ANSWER_EVIDENCE)
         session->client_segments++;

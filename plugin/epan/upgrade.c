@@ -87,11 +87,20 @@ static bool is_same_text(const char *one, const char *other) {
     return one && other ? strcmp(one, other) == 0 : one == other;
 }
 
-/* The request that waits for its answer comes again: sent again, or joined with its content. */
-static bool is_again(const struct wsx_session *session, const struct wsx_head *head) {
-    return session && session->http == WSX_HTTP_1 &&
-           is_same_text(session->request.key, head->key) &&
-           is_same_text(session->request.target, head->target);
+/* The request that waits for its answer comes again: sent again, or joined with its content. Not
+ * another one with the same key, as after an answer that was not captured. */
+static bool is_again(packet_info *pinfo, const struct wsx_session *session,
+                     const struct wsx_source *source, const struct wsx_head *head, size_t begin) {
+    const struct wsx_position *client = &session->position[WSX_CLIENT_TO_SERVER];
+    struct wsx_tcp_view view;
+    uint32_t sequence;
+    if (session->http != WSX_HTTP_1 || !is_same_text(session->request.key, head->key) ||
+        !is_same_text(session->request.target, head->target))
+        return false;
+    bool placed = !source->encrypted && session->tcp && client->known &&
+                  wsx_tcp_view(pinfo, session->tcp, &view) &&
+                  sequence_of(source, &view, begin, &sequence);
+    return !placed || (int32_t)(sequence - client->sequence) < 0;
 }
 
 /* The packet's TCP, and what it carries; NULL where that is not known. */
@@ -100,35 +109,6 @@ static struct tcp_analysis *tcp_of(packet_info *pinfo, struct wsx_tcp_view *view
         pinfo->ptype == PT_TCP ? wsx_store_conversation(pinfo, false) : NULL;
     struct tcp_analysis *tcp = conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
     return tcp && wsx_tcp_view(pinfo, tcp, view) ? tcp : NULL;
-}
-
-/* A request that does not ask for WebSocket, in the source at `begin`, up to `end`. */
-static void note_request(packet_info *pinfo, const struct wsx_source *source, size_t begin,
-                         size_t end) {
-    struct wsx_tcp_view view;
-    uint32_t sequence = 0;
-    bool on_tcp = !source->encrypted;
-    if (!tcp_of(pinfo, &view) || (on_tcp && !sequence_of(source, &view, begin, &sequence)))
-        return;
-    struct wsx_pipeline *pipeline =
-        &wsx_store_carrier_new(wsx_store_conversation(pinfo, true))->pipeline;
-    if (pipeline->acknowledged != view.acknowledgement)
-        pipeline->count = 0;
-    else if (on_tcp && pipeline->count && (int32_t)(sequence - pipeline->until) < 0)
-        return; /* sent again */
-    pipeline->count++;
-    pipeline->acknowledged = view.acknowledgement;
-    pipeline->until = sequence + (uint32_t)(end - begin);
-}
-
-/* Requests that were sent before the one of this packet, and of whose answers nothing had come. */
-static unsigned requests_before(packet_info *pinfo) {
-    const struct wsx_carrier *carrier = wsx_store_carrier(wsx_store_conversation(pinfo, false));
-    struct wsx_tcp_view view;
-    return carrier && carrier->pipeline.count && tcp_of(pinfo, &view) &&
-                   carrier->pipeline.acknowledged == view.acknowledgement
-               ? carrier->pipeline.count
-               : 0;
 }
 
 /* The request's head is in the source at `begin`, up to `end`. */
@@ -140,14 +120,13 @@ static void take_request(packet_info *pinfo, const struct wsx_source *source, st
         wsx_head_content(head, source->bytes + begin, end - begin, source->whole - begin, &content);
     if (!known)
         content = 0;
-    bool again = is_again(session, head);
+    bool again = session && is_again(pinfo, session, source, head, begin);
     if (!again) {
         session = wsx_state_request(pinfo, head, source->encrypted, 0);
-        session->answers_before = requests_before(pinfo);
     }
-    session->chunked = !known;
+    session->content_open = !known;
     wsx_head_clear(head);
-    if (!again || !source->encrypted)
+    if (!again || !source->encrypted) /* TLS: what is behind it was taken before */
         take_rest(pinfo, session, source, end, content);
 }
 
@@ -160,8 +139,6 @@ static bool find_request(packet_info *pinfo, const struct wsx_source *source) {
             take_request(pinfo, source, &head, begin, end);
             return true;
         }
-        if (head.request)
-            note_request(pinfo, source, begin, end);
         wsx_head_clear(&head);
     }
     return false;
@@ -246,7 +223,7 @@ static void take_response(packet_info *pinfo, struct wsx_session *session,
                           tvbuff_t *handed) {
     session = wsx_state_response(pinfo, session, head, source->encrypted, 0);
     find_frames(pinfo, session, source, end);
-    if (session->chunked && session->tcp && !session->encrypted)
+    if (session->content_open && session->tcp && !session->encrypted)
         pass_chunks(session);
     if (source->put_together)
         take_put_together(pinfo, session, end);
@@ -331,17 +308,13 @@ static bool scan_source(packet_info *pinfo, const struct wsx_source *source,
     struct wsx_heads heads = wsx_heads_begin(source, answer);
     struct wsx_head head;
     for (size_t begin, end; wsx_heads_next(pinfo, source, &heads, &head, &begin, &end);) {
-        bool agrees = is_final(&head) && head.status == 101 && head.upgrade_websocket;
+        bool agrees = head.status == 101 && head.upgrade_websocket;
         if (head.request && !answer) {
             if (wsx_head_asks(&head)) {
                 take_request(pinfo, source, &head, begin, end);
                 return true;
             }
-            note_request(pinfo, source, begin, end);
-        } else if (is_final(&head) && answer && !agrees &&
-                   session->answers_passed < session->answers_before) {
-            session->answers_passed++;
-        } else if (agrees || (is_final(&head) && answer)) {
+        } else if (is_final(&head) && (answer || (!session && agrees))) {
             take_response(pinfo, session, source, &head, end, handed);
             return true;
         }
@@ -388,13 +361,11 @@ void wsx_upgrade_answer(packet_info *pinfo, struct wsx_session *session,
         return;
     struct wsx_heads heads = wsx_heads_begin(&source, true);
     struct wsx_head head;
-    unsigned earlier = session->answers_before;
     for (size_t begin, end; wsx_heads_next(pinfo, &source, &heads, &head, &begin, &end);) {
-        if (is_final(&head) && (!earlier || head.status == 101)) {
+        if (is_final(&head)) {
             take_response(pinfo, session, &source, &head, end, NULL);
             return;
         }
-        earlier -= is_final(&head);
         wsx_head_clear(&head);
     }
 }

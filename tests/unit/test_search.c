@@ -189,6 +189,36 @@ static void test_pieces(void) {
     }
 }
 
+/* Cut behind a header, a chain is worth as much: the payload that came later counts, for it or
+ * against it. */
+static void test_cut(void) {
+    for (unsigned bad = 0; bad < 2; bad++) {
+        GByteArray *bytes = g_byte_array_new();
+        size_t cut = 0;
+        for (guint8 i = 0; i < 12; i++) {
+            guint8 frame[40] = {0x81, (guint8)(20 + i)};
+            for (unsigned j = 0; j < frame[1]; j++)
+                frame[2 + j] = bad && i == 9 ? 0xFF : (guint8)('a' + (j * 7 + i) % 26);
+            cut = i == 9 ? bytes->len + 2 : cut;
+            g_byte_array_append(bytes, frame, 2 + frame[1]);
+        }
+        struct wsx_best best[2];
+        for (int way = 0; way < 2; way++) {
+            size_t first = way ? cut : 0;
+            struct wsx_search *search = wsx_search_new(&server);
+            wsx_search_add(search, 0, bytes->data, first, 1, 0, false);
+            wsx_search_best(search);
+            wsx_search_add(search, first, bytes->data + first, bytes->len - first, 1, 0, true);
+            best[way] = wsx_search_best(search);
+            wsx_search_free(search);
+        }
+        g_assert_cmpint(best[1].bits, ==, best[0].bits);
+        g_assert_cmpuint(best[1].frames, ==, best[0].frames);
+        g_assert_cmpuint(best[0].frames, ==, bad ? 2 : 12);
+        g_byte_array_free(bytes, TRUE);
+    }
+}
+
 static struct wsx_chain chain_of(const char *bytes, size_t length) {
     uint8_t *copy = guard_copy(bytes, length);
     struct wsx_chain chain = wsx_chain_read(copy, length, &any);
@@ -222,6 +252,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/search/repeated", test_repeated);
     g_test_add_func("/search/chains", test_chains);
     g_test_add_func("/search/pieces", test_pieces);
+    g_test_add_func("/search/cut", test_cut);
     g_test_add_func("/search/chain-read", test_chain_read);
     return g_test_run();
 }
