@@ -121,9 +121,8 @@ static void take_request(packet_info *pinfo, const struct wsx_source *source, st
     if (!known)
         content = 0;
     bool again = session && is_again(pinfo, session, source, head, begin);
-    if (!again) {
+    if (!again)
         session = wsx_state_request(pinfo, head, source->encrypted, 0);
-    }
     session->content_open = !known;
     wsx_head_clear(head);
     if (!again || !source->encrypted) /* TLS: what is behind it was taken before */

@@ -6,11 +6,12 @@ from craft import ACK, CLIENT, PSH, SERVER, adding, frame, opened, request, resp
 def answer_late(c, number):
     """Behind frames of a client that had it: the server's packets are late, not missing."""
     c.client(request(number))
-    answer, place = response(number) + frame(1, b"LATE-ANSWER"), c.seq[SERVER]
+    answer, place = response(number), c.seq[SERVER]
     c.seq[SERVER] += len(answer)
     for i in range(4):
         c.packet(CLIENT, PSH | ACK, frame(1, b"before it, %d" % i, bytes([7, i, 5, 3])))
     c.packet(SERVER, PSH | ACK, answer, place)
+    c.server(frame(1, b"LATE-ANSWER"))
     c.close()
 
 
