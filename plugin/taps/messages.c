@@ -12,6 +12,8 @@
 #include "json.h"
 #include "taps.h"
 
+#include <errno.h>
+
 #include <stdlib.h>
 
 /* A line's buffer above this is given back. */
@@ -106,8 +108,10 @@ static void begin(struct writer *writer, const char *kind, const struct wsx_sess
 
 static void end(struct writer *writer) {
     g_string_append(writer->line, "}\n");
-    if (fwrite(writer->line->str, 1, writer->line->len, writer->out) != writer->line->len ||
-        fflush(writer->out))
+    bool written =
+        fwrite(writer->line->str, 1, writer->line->len, writer->out) == writer->line->len &&
+        !fflush(writer->out);
+    if (!written && errno != EPIPE) /* a reader that goes, as head does, has seen enough */
         fail(writer);
     if (writer->line->allocated_len > LINE_IDLE_MAX) { /* long lines are rare */
         g_string_free(writer->line, TRUE);

@@ -393,6 +393,10 @@ def full_disk_test(env):
         done = env.tshark(["-q", "-z", argument], path)
         if done.rc != 1 or b'can\'t write "/dev/full"' not in done.stderr:
             problems.append(f"-z {argument}: ended with {done.rc}: {done.stderr[-200:]}")
+    script = f"set -o pipefail; trap '' PIPE; tshark -q -r {env.open_copy(path)} -z websocket,messages | sleep 0"
+    done = env.run(["bash", "-c", script])
+    if done.rc != 0 or b"write" in done.stderr:
+        problems.append(f"a reader that goes: ended with {done.rc}: {done.stderr[-200:]}")
     return problems
 
 
