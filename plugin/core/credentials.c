@@ -212,7 +212,24 @@ static bool is_bare_name(struct wsx_slice subprotocol) {
     return word_index(subprotocol) != KIND_NONE;
 }
 
-char *wsx_redact_subprotocols(const char *list) {
+/* For the elements of a list in their order; *follows_name is false before the first. */
+static bool is_secret(struct wsx_slice element, bool *follows_name) {
+    bool secret = *follows_name || wsx_credential_subprotocol(element);
+    *follows_name = !*follows_name && is_bare_name(element);
+    return secret;
+}
+
+static bool is_secret_of(const char *offered, struct wsx_slice chosen) {
+    struct wsx_slice rest = wsx_slice_of(offered), element;
+    bool follows_name = false;
+    while (wsx_list_next(&rest, &element))
+        if (is_secret(element, &follows_name) && element.length == chosen.length &&
+            memcmp(element.at, chosen.at, chosen.length) == 0)
+            return true;
+    return false;
+}
+
+char *wsx_redact_subprotocols(const char *list, const char *offered) {
     if (!list)
         return NULL;
     GString *clear = g_string_new(NULL);
@@ -220,11 +237,10 @@ char *wsx_redact_subprotocols(const char *list) {
     bool follows_name = false;
     while (wsx_list_next(&rest, &element)) {
         g_string_append(clear, clear->len ? ", " : "");
-        if (follows_name || wsx_credential_subprotocol(element))
+        if (is_secret(element, &follows_name) || is_secret_of(offered, element))
             g_string_append(clear, HIDDEN);
         else
             g_string_append_len(clear, element.at, (gssize)element.length);
-        follows_name = !follows_name && is_bare_name(element);
     }
     return g_string_free(clear, FALSE);
 }

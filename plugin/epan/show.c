@@ -209,6 +209,25 @@ static void draw_message_bytes(proto_tree *tree, tvbuff_t *tvb, packet_info *pin
         proto_tree_add_item(tree, hf_message_data, tvb, 0, have, ENC_NA);
 }
 
+/* Of a message that was never finished, the packet tells when that was seen, which is later than
+ * its last frame; when that came is not kept. */
+static void draw_message_end(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
+                             const struct wsx_item *item) {
+    const struct wsx_message *message = item->message;
+    if (item->kind == WSX_KIND_BROKEN) {
+        if (message->frames == 1)
+            add_packet(tree, hf_message_last_in, tvb, message->first_packet);
+        else if (item->fragment_count == message->frames)
+            add_packet(tree, hf_message_last_in, tvb,
+                       item->fragments[item->fragment_count - 1].packet);
+        return;
+    }
+    add_packet(tree, hf_message_last_in, tvb, item->packet);
+    nstime_t spent, begun = to_nstime(message->first_time);
+    nstime_delta(&spent, &pinfo->abs_ts, &begun);
+    generated(proto_tree_add_time(tree, hf_message_time, tvb, 0, 0, &spent));
+}
+
 static void draw_message(proto_tree *parent, tvbuff_t *tvb, packet_info *pinfo,
                          const struct wsx_item *item, struct wsx_places *places) {
     const struct wsx_message *message = item->message;
@@ -234,10 +253,7 @@ static void draw_message(proto_tree *parent, tvbuff_t *tvb, packet_info *pinfo,
     }
     generated(proto_tree_add_uint(tree, hf_message_frames, tvb, 0, 0, message->frames));
     add_packet(tree, hf_message_first_in, tvb, message->first_packet);
-    add_packet(tree, hf_message_last_in, tvb, item->packet);
-    nstime_t spent, begun = to_nstime(message->first_time);
-    nstime_delta(&spent, &pinfo->abs_ts, &begun);
-    generated(proto_tree_add_time(tree, hf_message_time, tvb, 0, 0, &spent));
+    draw_message_end(tree, tvb, pinfo, item);
     draw_message_bytes(tree, tvb, pinfo, message, places);
 }
 
@@ -380,6 +396,8 @@ static void draw_other(struct canvas *canvas, const struct wsx_item *item) {
         generated(proto_tree_add_uint(tree, hf_stream, canvas->tvb, 0, 0, item->session->number));
     else
         draw_connection(tree, canvas->tvb, item->session, item->direction);
+    if (item->kind == WSX_KIND_BROKEN)
+        generated(proto_tree_add_uint(tree, hf_message, canvas->tvb, 0, 0, item->message_index));
     canvas->places = (struct wsx_places){.at[WSX_AT_ITEM] = top};
     if (item->message) {
         tvbuff_t *message = message_tvb(canvas, item, NULL);

@@ -10,6 +10,7 @@
 #include "taps.h"
 
 #include <epan/stat_groups.h>
+#include <errno.h>
 #include <stdlib.h>
 
 struct checker {
@@ -39,13 +40,18 @@ static void write_finding(const struct wsx_session *session, const struct wsx_fi
     checker->count++;
 }
 
+static void flush(void) {
+    if (fflush(stdout) && errno != EPIPE) /* a reader that goes, as head does, has seen enough */
+        wsx_taps_cannot_write("websocket,check", "-");
+}
+
 static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_t *edt _U_,
                                    const void *queued, tap_flags_t flags _U_) {
     uint64_t before = ((struct checker *)data)->count;
     wsx_state_tap_ran();
     wsx_taps_findings(queued, pinfo, write_finding, data);
     if (((struct checker *)data)->count > before)
-        fflush(stdout);
+        flush();
     return TAP_PACKET_DONT_REDRAW;
 }
 
@@ -57,7 +63,7 @@ static void at_eof(const struct wsx_item *item, packet_info *pinfo _U_, void *da
 static void on_draw(void *data) {
     wsx_state_at_eof(at_eof, data);
     printf("wsx: %" PRIu64 " findings\n", ((struct checker *)data)->count);
-    fflush(stdout);
+    flush();
 }
 
 static void on_reset(void *data) { ((struct checker *)data)->count = 0; }

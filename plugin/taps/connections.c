@@ -459,6 +459,11 @@ static tap_packet_status on_packet(void *data, packet_info *pinfo, epan_dissect_
 static void on_init(stat_tap_table_ui *ui) {
     static bool called;
     stat_tap_table *table = stat_tap_find_table(ui, table_title);
+    if (called && wsx_taps_draw_once()) {
+        /* tshark has one table for all of them, in which each would count */
+        fprintf(stderr, "tshark: -z websocket,connections: it can be given once\n");
+        exit(1);
+    }
     several_tables = called;
     called = true;
     if (table) {

@@ -29,9 +29,10 @@ typedef void (*counter)(conv_hash_t *table, const struct wsx_session *session, s
 struct listener {
     conv_hash_t *table;
     counter count;
+    GHashTable *known_ends; /* session number to struct ends: what its filter let through */
 };
 
-static GHashTable *known_ends; /* session number to struct ends, in tshark */
+static GHashTable *listeners; /* conv_hash_t * to struct listener *, in tshark */
 
 /* ---- filters of rows ---- */
 
@@ -126,7 +127,8 @@ static struct ends ends_of(const packet_info *pinfo, const struct wsx_session *s
     return ends;
 }
 
-static void keep(const struct wsx_session *session, const struct ends *ends) {
+static void keep(GHashTable *known_ends, const struct wsx_session *session,
+                 const struct ends *ends) {
     void *key = GUINT_TO_POINTER(session->number + 1);
     struct ends *kept = g_hash_table_lookup(known_ends, key);
     if (!kept) {
@@ -144,21 +146,28 @@ static void keep(const struct wsx_session *session, const struct ends *ends) {
 static void at_eof(const struct wsx_item *item, packet_info *pinfo _U_, void *data) {
     const struct listener *listener = data;
     struct ends *ends =
-        g_hash_table_lookup(known_ends, GUINT_TO_POINTER(item->session->number + 1));
+        g_hash_table_lookup(listener->known_ends, GUINT_TO_POINTER(item->session->number + 1));
     if (ends)
         count_item(listener->table, listener->count, ends, item);
 }
 
-static void listener_free(void *data) { g_free(data); }
+static void listener_free(void *data) {
+    struct listener *listener = data;
+    g_hash_table_remove(listeners, listener->table);
+    g_hash_table_destroy(listener->known_ends);
+    g_free(listener);
+}
 
 /* At the first packet of a table. */
 static void begin(conv_hash_t *table, counter count) {
     if (!wsx_taps_draw_once())
         return;
-    if (!known_ends)
-        known_ends = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, ends_free);
+    if (!listeners)
+        listeners = g_hash_table_new(g_direct_hash, g_direct_equal);
     struct listener *listener = g_new(struct listener, 1);
-    *listener = (struct listener){table, count};
+    *listener = (struct listener){
+        table, count, g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, ends_free)};
+    g_hash_table_insert(listeners, table, listener);
     wsx_taps_before_drawing(at_eof, listener_free, listener);
 }
 
@@ -172,21 +181,22 @@ static tap_packet_status on_packet(conv_hash_t *table, packet_info *pinfo,
     table->flags = flags;
     if (!table->conv_array || !table->conv_array->len)
         begin(table, count);
+    const struct listener *listener = listeners ? g_hash_table_lookup(listeners, table) : NULL;
     for (unsigned i = 0; i < handshakes.count; i++) {
         const struct wsx_session *session = handshakes.sessions[i];
         struct ends ends = ends_of(pinfo, session, NULL);
         count(table, session, &ends,
               session->request_packet == pinfo->num ? WSX_CLIENT_TO_SERVER : WSX_SERVER_TO_CLIENT,
               0, 0);
-        if (known_ends)
-            keep(session, &ends);
+        if (listener)
+            keep(listener->known_ends, session, &ends);
     }
     for (unsigned i = 0; i < wmem_array_get_count(packet->items); i++) {
         const struct wsx_item *item = wmem_array_index(packet->items, i);
         struct ends ends = ends_of(pinfo, item->session, item);
         count_item(table, count, &ends, item);
-        if (known_ends)
-            keep(item->session, &ends);
+        if (listener)
+            keep(listener->known_ends, item->session, &ends);
     }
     return TAP_PACKET_REDRAW;
 }

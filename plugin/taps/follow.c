@@ -42,8 +42,11 @@ static bool bytes_only(const struct wsx_follow_cli *view) {
  * tells which one is wanted, it is that of the first packet that the filter let through. */
 static bool is_wanted(const follow_info_t *info, const struct wsx_session *session) {
     const struct wsx_follow_cli *view = cli_view(info);
-    if (view && view->stream < 0)
-        return true; /* by addresses */
+    if (view && view->stream < 0) /* by addresses, which the end of the file does not filter */
+        return !info->client_port || (session->client.port == info->client_port &&
+                                      session->server.port == info->server_port &&
+                                      addresses_equal(&session->client.address, &info->client_ip) &&
+                                      addresses_equal(&session->server.address, &info->server_ip));
     if (view)
         return session->number == (unsigned)view->stream;
     return info->client_port ? info->substream_id == session->number : session->number == asked;

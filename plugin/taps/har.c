@@ -114,6 +114,18 @@ static void add_message(struct archive *archive, struct entry *entry, const stru
         put_aside(archive, entry);
 }
 
+/* U+0000 is a character as others are. */
+static void put_reason(GString *out, const uint8_t *bytes, size_t length) {
+    struct wsx_utf8 utf8 = {0};
+    if (wsx_utf8_feed(&utf8, bytes, length) && wsx_utf8_complete(&utf8)) {
+        wsx_put_string(out, (const char *)bytes, length);
+        return;
+    }
+    char *valid = g_utf8_make_valid((const char *)bytes, (gssize)length);
+    wsx_put_string(out, valid, strlen(valid));
+    g_free(valid);
+}
+
 static void add_close(struct entry *entry, const struct wsx_item *item, packet_info *pinfo,
                       int64_t time) {
     GString *out = entry->closes;
@@ -122,10 +134,8 @@ static void add_close(struct entry *entry, const struct wsx_item *item, packet_i
     wsx_put_seconds(out, time, item->session->time_digits);
     if (item->have >= 2) {
         const uint8_t *body = wsx_item_payload(item, pinfo, item->have);
-        char *reason = g_strndup((const char *)body + 2, item->have - 2);
         g_string_append_printf(out, ",\"code\":%u,\"reason\":", (unsigned)body[0] << 8 | body[1]);
-        wsx_put_text(out, reason);
-        g_free(reason);
+        put_reason(out, body + 2, item->have - 2);
     }
     g_string_append_c(out, '}');
 }
@@ -222,7 +232,8 @@ static void put_told_header(GString *out, const char *name, char *value) {
     g_free(value);
 }
 
-static void put_headers(GString *out, const struct wsx_head *head) {
+/* offered: the request's subprotocols, for an answer. */
+static void put_headers(GString *out, const struct wsx_head *head, const char *offered) {
     bool pseudo = head->http != WSX_HTTP_1;
     key(out, "headers");
     g_string_append_c(out, '[');
@@ -244,7 +255,7 @@ static void put_headers(GString *out, const struct wsx_head *head) {
     put_header(out, "Sec-WebSocket-Key", head->key);
     put_header(out, "Sec-WebSocket-Accept", head->accept);
     put_header(out, "Sec-WebSocket-Version", head->version);
-    put_told_header(out, "Sec-WebSocket-Protocol", wsx_told_subprotocols(head->protocol));
+    put_told_header(out, "Sec-WebSocket-Protocol", wsx_told_subprotocols(head->protocol, offered));
     put_header(out, "Sec-WebSocket-Extensions", head->extensions);
     if (head->has_cookie)
         put_header(out, "Cookie", HIDDEN); /* never kept */
@@ -304,7 +315,7 @@ static void put_request(GString *out, const struct wsx_session *session) {
     put_text(out, "method", head->method ? head->method : "GET");
     put_text(out, "url", url);
     put_http_version(out, head, session->http);
-    put_headers(out, head);
+    put_headers(out, head, NULL);
     put_query(out, url);
     g_string_append(out, ",\"cookies\":[],\"headersSize\":-1,\"bodySize\":0}");
     g_free(url);
@@ -317,7 +328,7 @@ static void put_response(GString *out, const struct wsx_session *session) {
     put_number(out, "status", session->status);
     put_text(out, "statusText", head->reason);
     put_http_version(out, head, session->http);
-    put_headers(out, head);
+    put_headers(out, head, session->request.protocol);
     g_string_append(out, ",\"cookies\":[],\"content\":{\"size\":0,\"mimeType\":\"x-unknown\"},"
                          "\"redirectURL\":\"\",\"headersSize\":-1,\"bodySize\":-1}");
 }

@@ -75,6 +75,6 @@ void wsx_put_seconds(GString *out, int64_t ns, int digits) {
 
 char *wsx_told_uri(const char *uri) { return wsx_redact ? wsx_redact_uri(uri) : g_strdup(uri); }
 
-char *wsx_told_subprotocols(const char *list) {
-    return wsx_redact ? wsx_redact_subprotocols(list) : g_strdup(list);
+char *wsx_told_subprotocols(const char *list, const char *offered) {
+    return wsx_redact ? wsx_redact_subprotocols(list, offered) : g_strdup(list);
 }

@@ -22,8 +22,8 @@ void wsx_put_base64(GString *out, const uint8_t *bytes, size_t length);
 void wsx_put_seconds(GString *out, int64_t ns, int digits);
 
 /* A URI, or a list of subprotocols, as it may be written: without credentials when the preference
- * says so. For g_free; NULL for NULL. */
+ * says so. `offered` is what a server chose from, else NULL. For g_free; NULL for NULL. */
 char *wsx_told_uri(const char *uri);
-char *wsx_told_subprotocols(const char *list);
+char *wsx_told_subprotocols(const char *list, const char *offered);
 
 #endif

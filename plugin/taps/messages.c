@@ -139,7 +139,8 @@ static void write_open(struct writer *writer, const struct wsx_session *session)
     if (session->http != WSX_HTTP_1)
         put_number(line, "stream_id", session->stream_id);
     put_told(line, "uri", wsx_told_uri(session->uri));
-    put_told(line, "subprotocol", wsx_told_subprotocols(session->subprotocol));
+    put_told(line, "subprotocol",
+             wsx_told_subprotocols(session->subprotocol, session->request.protocol));
     put_text(line, "extensions", session->extensions);
     if (session->status)
         put_number(line, "status", session->status);

@@ -1,7 +1,8 @@
 /*
  * pdus.c - Export PDUs: the clear messages, each as a packet of its own that names the dissector it
  * is for, so that the written file needs neither keys nor this plugin. File > Export PDUs to File,
- * or `tshark -U WebSocket -w FILE`. Messages that could not be decompressed are left out.
+ * or `tshark -U WebSocket -w FILE`. Messages that could not be decompressed are left out; one that
+ * a packet can't hold is cut, as a snaplen cuts.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,6 +11,7 @@
 #include "taps.h"
 
 #include <epan/exported_pdu.h>
+#include <wiretap/wtap.h>
 
 static int pdus_tap = -1;
 static dissector_table_t by_protocol, by_port;
@@ -104,7 +106,9 @@ static void queue(const struct wsx_item *item, tvbuff_t *tvb, packet_info *pinfo
     uint64_t length = message->length_known ? message->length : message->have;
     packet_info turned = turned_for(item, pinfo);
     exp_pdu_data_t *pdu = tags(&turned, dissector_of(item, bytes));
-    pdu->tvb_captured_length = (guint)message->have;
+    /* with a longer packet the writer gives up, and all later messages are lost */
+    size_t room = WTAP_MAX_PACKET_SIZE_STANDARD - pdu->tlv_buffer_len;
+    pdu->tvb_captured_length = (guint)MIN(message->have, room);
     pdu->tvb_reported_length = (guint)MIN(MAX(length, message->have), INT32_MAX);
     pdu->pdu_tvb = tvb_new_child_real_data(tvb, bytes, pdu->tvb_captured_length,
                                            (int)pdu->tvb_reported_length);

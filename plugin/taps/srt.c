@@ -22,7 +22,10 @@ enum row {
     ROW_COUNT
 };
 
+/* Of two clocks, as in a merged capture, the answer's may be behind: the table has no negative
+ * times. */
 static void add(srt_stat_table *table, int row, int64_t took, packet_info *pinfo) {
+    took = MAX(took, 0);
     nstime_t asked, time = {(time_t)(took / 1000000000), (int)(took % 1000000000)};
     nstime_delta(&asked, &pinfo->abs_ts, &time);
     add_srt_table_data(table, row, &asked, pinfo);

@@ -11,7 +11,8 @@ TEXTS = {
         "websocket,messages[,FILE[,FILTER]]", "", "Each connection, message and control frame as a JSON object on a line "
         "([schema](jsonlines.schema.json)), into FILE or, without one or with `-`, to standard output. FILE has no comma; "
         "everything behind its comma is a display filter that chooses packets; the lines of the kinds open and end "
-        "come always for a connection that has others", "proto_jsonrpc"),
+        "come always for a connection that has others, what the end of the file leaves unfinished never with a filter",
+        "proto_jsonrpc"),
     "websocket,check": (
         "websocket,check[,SEVERITY]", "", "A line a finding of at least this severity (chat, note, warning, error; warning "
         "without): packet, connection, [rule](rules.md) and text; the last line is the count, `wsx: N findings`",
@@ -19,7 +20,7 @@ TEXTS = {
     "websocket,connections": (
         "websocket,connections", "Statistics > WebSocket Connections", "A row a connection: ends, URI, subprotocol, "
         "packets, messages and bytes of each side, compression, Ping times, close code and who closed, duration, "
-        "findings", "chromium_wss"),
+        "findings. Once in a call", "chromium_wss"),
     "websocket,tree": (
         "websocket,tree", "Statistics > WebSocket Overview", "Counts and sizes by direction, opcode, close code and rule; "
         "compression; Ping times. Behind 400 subprotocols, or close codes, the rest counts as others", "proto_graphql"),
@@ -75,7 +76,7 @@ file once. tshark's exit status does not depend on what they find.
 """]
     rows = [(f"`{call}`", text + ".", menu) for call, menu, text, _ in TEXTS.values()]
     parts += [table(("call", "gives", "in Wireshark"), rows), """Analyze > Conversation Filter > WebSocket makes a filter of a packet's connection, and File > Export PDUs to
-File offers the clear messages as a capture (`tshark -U WebSocket -w FILE` does so too). Tried on samples:
+File offers the clear messages as a capture (`tshark -U WebSocket -w FILE` does so too), each in one packet: of those longer than 256 KiB the beginning. Tried on samples:
 """, "```sh"]
     for name, (call, _, _, capture) in TEXTS.items():
         call = call.partition("[")[0].replace("MODE", "ascii").replace(",N", ",0")

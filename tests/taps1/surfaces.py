@@ -393,10 +393,14 @@ def full_disk_test(env):
         done = env.tshark(["-q", "-z", argument], path)
         if done.rc != 1 or b'can\'t write "/dev/full"' not in done.stderr:
             problems.append(f"-z {argument}: ended with {done.rc}: {done.stderr[-200:]}")
-    script = f"set -o pipefail; trap '' PIPE; tshark -q -r {env.open_copy(path)} -z websocket,messages | sleep 0"
-    done = env.run(["bash", "-c", script])
-    if done.rc != 0 or b"write" in done.stderr:
-        problems.append(f"a reader that goes: ended with {done.rc}: {done.stderr[-200:]}")
+    for surface in ("messages", "check,chat"):
+        command = f"tshark -q -r {env.open_copy(path)} -z websocket,{surface}"
+        done = env.run(["bash", "-c", f"{command} > /dev/full"])
+        if done.rc != 1 or b'can\'t write "-"' not in done.stderr:
+            problems.append(f"{surface} to a full disk: ended with {done.rc}: {done.stderr[-200:]}")
+        done = env.run(["bash", "-c", f"set -o pipefail; trap '' PIPE; {command} | sleep 0"])
+        if done.rc != 0 or b"write" in done.stderr:
+            problems.append(f"{surface}, a reader that goes: ended with {done.rc}: {done.stderr[-200:]}")
     return problems
 
 

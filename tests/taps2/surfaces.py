@@ -16,8 +16,9 @@ import consumers  # noqa: E402
 import exports  # noqa: E402
 import extras  # noqa: E402
 import flow  # noqa: E402
+import several  # noqa: E402
 
-MODULES = (exports, archive, flow, extras, consumers)
+MODULES = (exports, archive, flow, extras, consumers, several)
 
 
 def tests(env):

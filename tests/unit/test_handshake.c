@@ -298,16 +298,22 @@ static void test_redact(void) {
         g_free(clear);
     }
     g_assert_null(wsx_redact_uri(NULL));
-    g_assert_null(wsx_redact_subprotocols(NULL));
-    char *clear = wsx_redact_subprotocols("chat," JWT " , auth-SECRET");
+    g_assert_null(wsx_redact_subprotocols(NULL, NULL));
+    char *clear = wsx_redact_subprotocols("chat," JWT " , auth-SECRET", NULL);
     g_assert_cmpstr(clear, ==, "chat, (hidden), (hidden)");
     g_free(clear);
-    clear = wsx_redact_subprotocols("access_token, SECRET, chat");
+    clear = wsx_redact_subprotocols("access_token, SECRET, chat", NULL);
     g_assert_cmpstr(clear, ==, "(hidden), (hidden), chat");
     g_free(clear);
-    clear =
-        wsx_redact_subprotocols("token.SECRET, chat, base64url.bearer.authorization.k8s.io.SECRET");
+    clear = wsx_redact_subprotocols(
+        "token.SECRET, chat, base64url.bearer.authorization.k8s.io.SECRET", NULL);
     g_assert_cmpstr(clear, ==, "(hidden), chat, (hidden)");
+    g_free(clear);
+    clear = wsx_redact_subprotocols("SECRET", "chat, token, SECRET, other");
+    g_assert_cmpstr(clear, ==, "(hidden)");
+    g_free(clear);
+    clear = wsx_redact_subprotocols("other", "token, SECRET, other");
+    g_assert_cmpstr(clear, ==, "other");
     g_free(clear);
     struct wsx_shown shown;
     g_assert_cmpstr(wsx_show(&shown, wsx_slice_of("a " JWT "=, " JWT)), ==,
@@ -451,7 +457,7 @@ static void exercise(const uint8_t *bytes, size_t length) {
     wsx_agreement_clear(&agreement);
     wsx_handshake_credential(&head);
     char *uri = wsx_handshake_uri(&head, false);
-    char *clear = wsx_redact_uri(uri), *list = wsx_redact_subprotocols(head.protocol);
+    char *clear = wsx_redact_uri(uri), *list = wsx_redact_subprotocols(head.protocol, NULL);
     g_free(uri);
     g_free(clear);
     g_free(list);
