@@ -106,7 +106,7 @@ struct wsx_assembly {
     struct wsx_message message;
     uint8_t *bytes; /* unmasked payload so far, up to the first hole or limit */
     size_t length, size;
-    bool hole, limited;
+    bool hole, limited, crossed;
     struct wsx_utf8 utf8;
 };
 

@@ -140,6 +140,11 @@ static void pong(struct wsx_connection *connection, struct wsx_frame_event *even
 
 /* ---- Close ---- */
 
+/* By an extension that is not known: its payload has a meaning of its own. */
+static bool is_altered(const struct wsx_connection *connection, const struct wsx_frame *frame) {
+    return connection->agreement.unknown_extension && wsx_header_rsv(&frame->header);
+}
+
 static bool code_is_invalid(unsigned code) {
     return code < 1000 || code == 1004 || code == 1005 || code == 1006 ||
            (code >= 1015 && code < 3000) || code >= 5000;
@@ -178,6 +183,8 @@ static void report_reason(struct wsx_connection *connection, const struct wsx_ut
 static void judge_close(struct wsx_connection *connection, const struct wsx_frame_event *event,
                         const struct wsx_side *answered, unsigned code) {
     const struct wsx_frame *frame = event->frame;
+    if (is_altered(connection, frame))
+        return;
     if (frame->header.payload_length == 1)
         FINDING(connection, WSX_RULE_CLOSE_BODY_ONE_BYTE, 0,
                 "the body of the %s's Close: a code has two bytes",
@@ -222,7 +229,7 @@ static void close_frame(struct wsx_connection *connection, struct wsx_side *side
         side->close_time = connection->time;
         side->close_begin = event->frame->begin;
         side->close_code = code;
-        side->close_has_code = event->frame->have >= 2;
+        side->close_has_code = event->frame->have >= 2 && !is_altered(connection, event->frame);
         event->mark = &side->close_mark;
     }
 }

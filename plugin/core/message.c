@@ -61,6 +61,8 @@ static void report_context(struct wsx_connection *connection, const struct wsx_s
                 output->length);
 }
 
+/* An extension that is not known may have changed the payload: it has where it sets reserved bits,
+ * and may have where it does not. */
 static void report_inflating(struct wsx_connection *connection, const struct wsx_side *side,
                              const struct wsx_message *message, enum wsx_inflate_result result,
                              const struct wsx_inflate_output *output) {
@@ -68,11 +70,12 @@ static void report_inflating(struct wsx_connection *connection, const struct wsx
     if (result == WSX_INFLATE_FAILED && side->context_partial &&
         (too_far || !connection->agreement.deflate))
         report_context(connection, side, output);
-    else if (!message->incomplete && result == WSX_INFLATE_FAILED)
-        FINDING(connection, WSX_RULE_DEFLATE_FAILED, 0,
-                "%s after %zu of %zu bytes, %zu bytes came out",
-                output->reason ? output->reason : "bad data", output->input_used, message->have,
-                output->length);
+    else if (!message->incomplete && result == WSX_INFLATE_FAILED && !message->altered)
+        FINDING_AS(connection, WSX_RULE_DEFLATE_FAILED,
+                   connection->agreement.unknown_extension ? WSX_WARNING : WSX_ERROR, 0,
+                   "%s after %zu of %zu bytes, %zu bytes came out",
+                   output->reason ? output->reason : "bad data", output->input_used, message->have,
+                   output->length);
     if (!message->incomplete && result == WSX_INFLATE_LIMIT)
         FINDING(connection, WSX_RULE_DEFLATE_LIMIT, 0,
                 "%zu compressed bytes give %s%" G_GUINT64_FORMAT " bytes, %zu are kept",
@@ -152,8 +155,6 @@ static bool inflate_whole(struct wsx_connection *connection, struct wsx_side *si
 
 /* ---- text ---- */
 
-/* An extension that is not known may have changed the payload: it has where it sets reserved bits,
- * and may have where it does not. */
 static void report_utf8(struct wsx_connection *connection, const struct wsx_message *message,
                         const struct wsx_utf8 *state) {
     const struct wsx_agreement *agreement = &connection->agreement;
@@ -274,7 +275,14 @@ static void single(struct wsx_connection *connection, struct wsx_side *side,
         message.have = connection->limits.message;
         message.incomplete = true;
     }
+    bool crossed = message.compressed && side->assembly.open && side->assembly.message.compressed;
+    if (crossed) /* which of the two was compressed first is not known */
+        lose_context(connection, side);
     finish(connection, side, &message, &utf8, &output);
+    if (crossed) {
+        lose_context(connection, side);
+        side->assembly.crossed = true;
+    }
     if (event->frame->unfinished && connection->ending && !side->tail_unknown)
         FINDING(connection, WSX_RULE_MESSAGE_UNFINISHED, event->frame->begin_packet,
                 "message %u of the %s, begun in packet %u: %zu of %" G_GUINT64_FORMAT
@@ -320,6 +328,8 @@ static void fragment(struct wsx_connection *connection, struct wsx_side *side,
     message->have = assembly->length;
     message->incomplete = message->incomplete || assembly->limited;
     finish(connection, side, message, &assembly->utf8, &output);
+    if (assembly->crossed)
+        lose_context(connection, side);
     event->kind = WSX_ITEM_MESSAGE;
     event->message = message;
     connection->events->frame(connection->context, event);

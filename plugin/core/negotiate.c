@@ -407,9 +407,9 @@ static void report_misfits(unsigned found, const struct wsx_deflate_parameters *
 }
 
 /*
- * Holds the answer against the first offer that it fits. When it fits none, the first good one is
- * what it is blamed with: a server must decline a faulty one (RFC 7692 7.1), so when all are faulty
- * there is nothing that the answer should have been.
+ * Holds the answer against the good offers: a server must decline a faulty one (RFC 7692 7.1). When
+ * it fits none of them, the first is what it is blamed with; when there is none, there is nothing
+ * that the answer should have been.
  */
 static void judge_deflate(const struct wsx_extension_list *offers,
                           const struct wsx_deflate_parameters *answer, uint32_t request_packet,
@@ -424,10 +424,12 @@ static void judge_deflate(const struct wsx_extension_list *offers,
         wsx_detail_drop(&ignored.unknown);
         wsx_detail_drop(&ignored.repeated);
         wsx_detail_drop(&ignored.value);
+        if (offer.faulty)
+            continue;
         unsigned found = misfits(&offer, answer);
         if (!found)
             return;
-        if (!first_found && !offer.faulty) {
+        if (!first_found) {
             first = offer;
             first_found = found;
         }

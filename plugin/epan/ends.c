@@ -37,6 +37,46 @@ static bool is_too_early(const struct wsx_session *session, const struct wsx_ear
              (int32_t)(early->acknowledged - session->answer_end) >= 0);
 }
 
+static void report_early(const struct wsx_session *session, const struct wsx_early *early,
+                         const struct wsx_finding_sink *sink) {
+    wsx_report(sink, WSX_RULE_HS_EARLY_DATA, early->packet,
+               "%" G_GUINT64_FORMAT " bytes in packet %u, the answer is in packet %u",
+               early->length, early->packet, session->response_packet);
+}
+
+/* Whether a masked frame begins there, as neither a further request nor content of this one does.
+ */
+static bool is_frame(const uint8_t *bytes, size_t length) {
+    struct wsx_frame_header header;
+    if (!wsx_frame_header_parse(bytes, length, &header) || !header.masked)
+        return false;
+    unsigned opcode = wsx_header_opcode(&header);
+    bool data = opcode == WSX_OPCODE_TEXT || opcode == WSX_OPCODE_BINARY;
+    bool control = opcode >= WSX_OPCODE_CLOSE && opcode <= WSX_OPCODE_PONG;
+    return wsx_header_fin(&header) ? data || control : data && !wsx_header_rsv(&header);
+}
+
+/* Of bytes that are not dissected, those of the first frame's header tell. */
+void wsx_store_judge_refused(const struct wsx_session *session,
+                             const struct wsx_finding_sink *sink) {
+    const struct wsx_position *client = &session->position[WSX_CLIENT_TO_SERVER];
+    const struct wsx_early *first = NULL;
+    uint8_t bytes[WSX_HEADER_MAX];
+    size_t length = 0;
+    for (const struct wsx_early *early = session->early; early && length < sizeof bytes;
+         early = early->next) {
+        if (!is_too_early(session, early) || (first && early->after_hole) ||
+            (client->known && (int32_t)(early->sequence - client->sequence) < 0))
+            continue;
+        size_t taken = MIN(sizeof bytes - length, early->captured);
+        memcpy(bytes + length, early->bytes, taken);
+        length += taken;
+        first = first ? first : early;
+    }
+    if (first && is_frame(bytes, length))
+        report_early(session, first, sink);
+}
+
 /* Where an early piece stands; *before of its bytes are known. */
 static uint64_t early_offset(struct wsx_collecting *collecting, const struct wsx_early *early,
                              uint64_t *before) {
@@ -67,9 +107,7 @@ static void flush_early(struct wsx_collecting *collecting) {
             continue;
         if (!told && is_too_early(session, early)) {
             struct wsx_finding_sink sink = {wsx_collect_finding, collecting};
-            wsx_report(&sink, WSX_RULE_HS_EARLY_DATA, early->packet,
-                       "%" G_GUINT64_FORMAT " bytes in packet %u, the answer is in packet %u",
-                       early->length, early->packet, session->response_packet);
+            report_early(session, early, &sink);
             told = true;
         }
         size_t drop = (size_t)MIN(before, (uint64_t)early->captured);

@@ -581,6 +581,8 @@ struct wsx_session *wsx_state_response(packet_info *pinfo, struct wsx_session *s
                                  &session->response, &agreement, whole ? &sink : &wsx_no_sink);
     if (!unseen)
         wsx_store_judge_late_settings(session, pinfo, &sink);
+    if (!wsx_head_agrees(&session->response))
+        wsx_store_judge_refused(session, &sink);
     session->response_findings = wsx_collect_take(&collecting);
     if (!wsx_store_answer_is_whole(session, pinfo)) {
         wsx_agreement_clear(&agreement);

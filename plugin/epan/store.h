@@ -77,6 +77,7 @@ struct wsx_carrier {
     bool unread[2]; /* TLS: the last bytes of this direction were not decrypted, or not yet */
     /* HTTP/2 and HTTP/3: */
     uint32_t looked;          /* packet: see wsx_state_carrier_look */
+    uint32_t repeated;        /* packet: it has no byte that was not in an earlier one */
     struct tcp_analysis *tcp; /* with SETTINGS; NULL where there is no TCP */
     struct wsx_flow {         /* TCP: what each side has sent */
         bool known;
@@ -174,6 +175,10 @@ struct wsx_carrier *wsx_store_carrier_new(conversation_t *conversation);
 extern bool wsx_store_any_carried;
 /* The session is settled at this packet's end. */
 void wsx_store_unsettled(struct wsx_session *session);
+
+/* ends.c: what the client sent before an answer that refuses. Keeps nothing. */
+void wsx_store_judge_refused(const struct wsx_session *session,
+                             const struct wsx_finding_sink *sink);
 
 /* blocks.c */
 void wsx_store_blocks_init(void);

@@ -322,6 +322,9 @@ void wsx_state_carrier_look(packet_info *pinfo, bool handed_on) {
         return;
     carrier->looked = pinfo->num;
     unsigned sender = wsx_store_sender(pinfo);
+    const struct wsx_flow *before = &carrier->flow[sender];
+    if (before->known && (int32_t)(view.sequence + view.length - before->next) <= 0)
+        carrier->repeated = pinfo->num;
     unsigned lost = lost_segments(pinfo, tcp, &view);
     bool hole = breaks_order(&carrier->flow[sender], &view, handed_on) && !wsx_tcp_waits_for_late();
     hole = hole || ((lost & WSX_TCP_LOST_SEGMENT) && !wsx_tcp_waits_for_late());
@@ -337,7 +340,10 @@ void wsx_state_carrier_look(packet_info *pinfo, bool handed_on) {
 }
 
 void wsx_state_carrier_read(struct wsx_session *session, enum wsx_direction direction, bool read) {
-    wsx_store_carrier(session->conversation)->unread[direction] = !read;
+    struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
+    if (!read && carrier->repeated == carrier->looked) /* a retransmission, or a keep-alive */
+        return;
+    carrier->unread[direction] = !read;
 }
 
 /* How many bytes of the stream are missing is not known. The hole is made one byte longer than what

@@ -62,27 +62,6 @@ static unsigned next_header(const packet_info *pinfo, const uint8_t *bytes, unsi
     return length;
 }
 
-unsigned wsx_tcp_flags(packet_info *pinfo) {
-    unsigned length, at = 0, flags = 0;
-    const uint8_t *bytes = carrier_bytes(carrier(pinfo), &length);
-    if (!bytes)
-        return 0x1FF;
-    while ((at = next_header(pinfo, bytes, length, at)) < length) {
-        flags |= bytes[at + 13];
-        if (at + (bytes[at + 12] >> 4) * 4u < length)
-            flags |= WSX_TCP_PAYLOAD;
-        at++;
-    }
-    return flags ? flags : 0x1FF;
-}
-
-/* What the analysis knows of this very packet; NULL if it knows nothing. */
-static const tcp_unacked_t *analysed(const packet_info *pinfo, const struct tcp_analysis *tcp) {
-    const tcp_analyze_seq_flow_info_t *info = tcp->fwd ? tcp->fwd->tcp_analyze_seq_info : NULL;
-    const tcp_unacked_t *segment = info ? info->segments : NULL;
-    return segment && segment->frame == pinfo->num ? segment : NULL;
-}
-
 /* Where tcp.analyze_sequence_numbers is off: the length of the payload by the IP header that is
  * directly before TCP's, else by the length of what it lies in. */
 static uint32_t length_by_ip(const uint8_t *bytes, unsigned at, unsigned whole) {
@@ -95,6 +74,27 @@ static uint32_t length_by_ip(const uint8_t *bytes, unsigned at, unsigned whole) 
     if (!total) /* 0 there: a segment that the network card was yet to cut */
         total = MAX(whole, at) - at;
     return MAX(total, header) - header;
+}
+
+unsigned wsx_tcp_flags(packet_info *pinfo) {
+    unsigned length, at = 0, flags = 0;
+    const uint8_t *bytes = carrier_bytes(carrier(pinfo), &length);
+    if (!bytes)
+        return 0x1FF;
+    while ((at = next_header(pinfo, bytes, length, at)) < length) {
+        flags |= bytes[at + 13];
+        if (!(bytes[at + 13] & TH_RST) && length_by_ip(bytes, at, length))
+            flags |= WSX_TCP_PAYLOAD;
+        at++;
+    }
+    return flags ? flags : 0x1FF;
+}
+
+/* What the analysis knows of this very packet; NULL if it knows nothing. */
+static const tcp_unacked_t *analysed(const packet_info *pinfo, const struct tcp_analysis *tcp) {
+    const tcp_analyze_seq_flow_info_t *info = tcp->fwd ? tcp->fwd->tcp_analyze_seq_info : NULL;
+    const tcp_unacked_t *segment = info ? info->segments : NULL;
+    return segment && segment->frame == pinfo->num ? segment : NULL;
 }
 
 bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx_tcp_view *view) {
@@ -122,6 +122,8 @@ bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx
     } else {
         view->length = length_by_ip(bytes, at, tvb_reported_length(tvb));
     }
+    if (view->flags & TH_RST) /* what it carries is no part of the stream (RFC 9293 3.5.3) */
+        view->length = 0;
     if (at + header <= length) {
         view->payload = bytes + at + header;
         view->captured = MIN(length - at - header, view->length);

@@ -485,10 +485,20 @@ static void feed_held_back(packet_info *pinfo, struct wsx_session *session,
     wsx_show_call(call, tvb, pinfo, tree);
 }
 
+/* Its receiver has acknowledged bytes behind its number, and drops it (RFC 9293 3.10.7.4). */
+static bool is_stale(const struct wsx_session *session, const struct wsx_tcp_view *view) {
+    const tcp_flow_t *receiver = session->tcp->rev;
+    uint32_t acknowledged =
+        receiver && receiver->tcp_analyze_seq_info ? receiver->tcp_analyze_seq_info->lastack : 0;
+    return acknowledged && (int32_t)(view->sequence - acknowledged) < 0;
+}
+
 static void watch_end(packet_info *pinfo, struct wsx_session *session,
                       const struct wsx_tcp_view *view) {
     enum wsx_direction direction = wsx_state_direction(session, pinfo);
     bool rst = (view->flags & TH_RST) != 0;
+    if (rst && is_stale(session, view))
+        return;
     if (view->flags & (TH_RST | TH_FIN)) {
         if (!(view->flags & TH_FIN) || !session->opened)
             wsx_state_reach(session, direction, view->sequence, rst);

@@ -103,6 +103,19 @@ static bool is_again(packet_info *pinfo, const struct wsx_session *session,
     return !placed || (int32_t)(sequence - client->sequence) < 0;
 }
 
+/* A head that was taken before, by its place on TCP. */
+static bool is_known(packet_info *pinfo, const struct wsx_session *session,
+                     const struct wsx_source *source, const struct wsx_head *head, size_t begin) {
+    const struct wsx_position *client = &session->position[WSX_CLIENT_TO_SERVER];
+    struct wsx_tcp_view view;
+    uint32_t sequence;
+    return session->http == WSX_HTTP_1 && is_same_text(session->request.key, head->key) &&
+           !source->encrypted && session->tcp && client->known &&
+           wsx_tcp_view(pinfo, session->tcp, &view) &&
+           sequence_of(source, &view, begin, &sequence) &&
+           (int32_t)(sequence - client->sequence) < 0;
+}
+
 /* The packet's TCP, and what it carries; NULL where that is not known. */
 static struct tcp_analysis *tcp_of(packet_info *pinfo, struct wsx_tcp_view *view) {
     conversation_t *conversation =
@@ -114,7 +127,12 @@ static struct tcp_analysis *tcp_of(packet_info *pinfo, struct wsx_tcp_view *view
 /* The request's head is in the source at `begin`, up to `end`. */
 static void take_request(packet_info *pinfo, const struct wsx_source *source, struct wsx_head *head,
                          size_t begin, size_t end) {
-    struct wsx_session *session = waiting(wsx_state_find(pinfo));
+    struct wsx_session *latest = wsx_state_find(pinfo), *session = waiting(latest);
+    if (latest && !session && latest->cause == WSX_CAUSE_REFUSED &&
+        is_known(pinfo, latest, source, head, begin)) {
+        wsx_head_clear(head); /* joined with its content, behind the answer */
+        return;
+    }
     uint64_t content = 0;
     bool known =
         wsx_head_content(head, source->bytes + begin, end - begin, source->whole - begin, &content);

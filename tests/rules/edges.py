@@ -281,6 +281,10 @@ whole("extension_unknown_offered", NONE, extensions(b"foo; bar=baz; \x71, x"))
 whole("extension_unknown_agreed", "note hs-extension-unknown", extensions(b"foo"), extensions(b"foo; a"))
 whole("extension_two_lines", NONE,
       adding(b"Sec-WebSocket-Extensions: foo", b"Sec-WebSocket-Extensions: " + PMD), extensions(PMD))
+whole("extension_answer_fits_faulty_offer", "error deflate-param-value, error deflate-client-window-not-offered",
+      extensions(PMD + b"; client_max_window_bits=99, " + PMD), extensions(PMD + b"; client_max_window_bits=10"))
+whole("extension_answer_fits_good_offer", "error deflate-param-value",
+      extensions(PMD + b"; client_max_window_bits=99, " + PMD), extensions(PMD))
 whole("extension_quoted_value", NONE, extensions(PMD + b'; client_max_window_bits="1\\0"'))
 whole("extension_quote_open", "error hs-extension-grammar", extensions(PMD + b'; a="1'))
 whole("extension_quoted_no_token", "error hs-extension-grammar", extensions(b'foo; a="1 2"'))
@@ -673,6 +677,48 @@ def rst_with_number_of_nothing(t):
     t.packet(SERVER, RST)
 
 
+CAUSE = b"[0x2a5b4f8:1471] TCP retransmit timeout"  # what a load balancer puts into a RST (RFC 9293 3.5.3)
+
+
+@edge(NONE)
+def rst_with_text_behind_close(t):
+    t.start()
+    t.up(8, b"\x03\xe8")
+    t.down(8, b"\x03\xe8")
+    t.packet(SERVER, RST | ACK, CAUSE)
+
+
+@edge("warning message-unfinished, warning close-missing")
+def rst_with_text_in_frame(t):
+    t.start()
+    t.server(frame(1, b"0123456789" * 5)[:30])
+    t.packet(SERVER, RST | ACK, CAUSE)
+
+
+@edge("warning hs-unanswered")
+def rst_with_text_before_answer(t):
+    t.ask()
+    t.packet(SERVER, RST | ACK, CAUSE)
+
+
+@edge("error frame-mask-missing")
+def rst_outside_window_late(t):
+    """Its receiver has acknowledged bytes behind it: it ends nothing (RFC 9293 3.10.7.4)."""
+    t.start()
+    t.up(1, b"a")
+    t.packet(CLIENT, RST, data_seq=t.seq[CLIENT] - 200000)
+    t.client(frame(1, b"without a key"))
+    t.end()
+
+
+@edge("note hs-refused")
+def content_behind_refusal(t):
+    t.ask(adding(b"Content-Length: 10"))
+    t.server(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+    t.client(b"helloworld")
+    t.finish()
+
+
 # ---- Ping and Pong ----
 
 framed("ping_answered", NONE, ("down", 9, b"a"), ("up", 10, b"a"))
@@ -746,16 +792,35 @@ def early_part_of_frame(t):
     t.end()
 
 
+REFUSAL = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
+
+
+@edge("note hs-refused, error hs-early-data")
+def early_frame_refused(t):
+    t.ask()
+    t.up(1, b"early")
+    t.server(REFUSAL)
+    t.finish()
+
+
+@edge("note hs-refused")
+def early_request_refused(t):
+    t.ask()
+    t.client(b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n")
+    t.server(REFUSAL)
+    t.finish()
+
+
 # ---- what compression says ----
 
 def offered(text):
     return {"ask": extensions(PMD + text), "answer": extensions(PMD + text)}
 
 
-def referring(first, second):
-    """Two messages, the second with references to the first."""
+def referring(*texts):
+    """Messages with references to those before."""
     packer = zlib.compressobj(wbits=-15)
-    return [(packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4] for text in (first, second)]
+    return [(packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4] for text in texts]
 
 
 def noise(count, seed=1):
@@ -792,6 +857,31 @@ framed("unknown_extension_noise", "note hs-extension-unknown", ("down", 1, b"\xa
        ask=extensions(b"foo"), answer=extensions(b"foo"))
 framed("faulty_answer_rsv", "error hs-extension-grammar", ("down", 2, b"\xaa\xbb\xcc", {"rsv": 4}), ("down", 2, b"\xaa", {"rsv": 2}),
        ask=extensions(PMD), answer=extensions(b"@, " + PMD))
+
+
+# Which of two was compressed first is not known where one is sent inside the other.
+CROSSED = referring(*[noise(100)] * 4)
+for takeover, due in ((b"", 3 * ", warning deflate-context-lost"), (b"; server_no_context_takeover", "")):
+    texts = CROSSED if due else [deflated(noise(100))] * 4
+    framed(f"interleaved_compressed{takeover.decode()}", "error frame-message-interleaved" + due,
+           ("down", 2, texts[0], {"rsv": 4}), ("down", 2, texts[1][:4], {"rsv": 4, "fin": False}),
+           ("down", 2, texts[2], {"rsv": 4}), ("down", 0, texts[1][4:]), ("down", 2, texts[3], {"rsv": 4}),
+           **offered(takeover))
+framed("interleaved_plain", "error frame-message-interleaved", ("down", 2, CROSSED[0], {"rsv": 4}),
+       ("down", 2, CROSSED[1][:4], {"rsv": 4, "fin": False}), ("down", 2, b"plain"), ("down", 0, CROSSED[1][4:]),
+       ("down", 2, CROSSED[2], {"rsv": 4}), **DEFLATE)
+BESIDE = {"ask": extensions(PMD + b", foo"), "answer": extensions(PMD + b", foo")}
+framed("altered_and_compressed", "note hs-extension-unknown", ("down", 1, b"\xaa\xbb\xcc\xdd", {"rsv": 6}), **BESIDE)
+framed("perhaps_altered", "note hs-extension-unknown, warning deflate-failed", ("down", 1, b"\xaa\xbb\xcc\xdd", {"rsv": 4}),
+       **BESIDE)
+
+
+@edge("note hs-extension-unknown")
+def close_altered(t):
+    t.start(**BESIDE)
+    t.down(8, b"\0\0\xff\xff", rsv=2)
+    t.up(8, b"\x03\xe8")
+    t.finish()
 
 
 @edge("warning stream-gap, warning deflate-context-lost")
@@ -924,7 +1014,7 @@ def capture(env, found={}):
 def other_cut(env, mode):
     """Edges with lost or late bytes can't be cut otherwise, nor those that name what was acknowledged."""
     kept = [(name, function, due) for name, function, due in EDGES
-            if not any(word in name for word in ("lost", "gap", "late", "cross"))]
+            if not any(word in name for word in ("lost", "gap", "late", "cross", "rst_with_text"))]
     path, target = env.new_path(".pcap"), env.new_path(".cut")
     write(path, kept)
     done = subprocess.run([sys.executable, "-B", str(TESTS / "recut.py"), str(path), str(target), mode],

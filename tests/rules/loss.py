@@ -67,6 +67,38 @@ def whole_of(env, path, options, known={}):
     return known[path, options]
 
 
+def twice(data):
+    """The capture with each packet twice, and four bytes behind each, as of Ethernet's checksum or padding."""
+    head, packets = packets_of(data)
+    out = [head]
+    for packet in packets:
+        kind, length, captured = struct.unpack_from("<III", packet)
+        if data[:4] == b"\x0a\x0d\x0d\x0a":
+            captured, original = struct.unpack_from("<II", packet, 20)
+            options = packet[28 + (captured + 3) // 4 * 4:-4]
+            content = packet[28:28 + captured] + b"\xfc\x51\x13\x77"
+            length = 32 + (len(content) + 3) // 4 * 4 + len(options)
+            packet = struct.pack("<II", kind, length) + packet[8:20] + struct.pack("<II", captured + 4, original + 4) + (
+                content + b"\0" * (-len(content) % 4) + options + struct.pack("<I", length))
+        else:
+            original, = struct.unpack_from("<I", packet, 12)
+            packet = packet[:8] + struct.pack("<II", captured + 4, original + 4) + packet[16:] + b"\xfc\x51\x13\x77"
+        out += [packet, packet]
+    return b"".join(out)
+
+
+def twice_test(env, path, options=streams.OPTIONS):
+    target = env.new_path(pathlib.Path(path).suffix)
+    target.write_bytes(twice(pathlib.Path(path).read_bytes()))
+    due, got = (by_connection(env, name, options) for name in (path, target))
+    problems = [f"{name}: {dict(got.get(name, {}))}, due {dict(due.get(name, {}))}"
+                for name in sorted(set(due) | set(got), key=str) if due.get(name) != got.get(name)]
+    if not due:
+        problems.append("nothing is tested: no finding")
+    target.unlink()
+    return problems
+
+
 def judge(env, path, rate, seed, left_out=(), options=streams.OPTIONS):
     whole = whole_of(env, path, options)
     head, packets = packets_of(pathlib.Path(path).read_bytes())
@@ -109,7 +141,15 @@ def of_http3_called(env, rate, seed):
     return judge(env, streams.capture(env, 3), rate, seed, options=())
 
 
+SAMPLES = HERE.parents[1] / "sample-captures"
+TWICE = {"edges": edges.capture, "http2": lambda env: streams.capture(env, 2),
+         **{name: lambda _env, name=name: SAMPLES / f"{name}.pcapng"
+            for name in ("chromium_wss", "wss_tls13", "h2tls_chromium", "proto_mqtt")}}
+
+
 def tests(env, _quick=False):
+    for name, path in TWICE.items():
+        yield f"rules:twice:{name}", lambda path=path: twice_test(env, path(env))
     for rate, seed in RUNS:
         yield f"rules:loss:{rate}", lambda rate=rate, seed=seed: of_edges(env, rate, seed)
         yield f"rules:loss:http2:{rate}", lambda rate=rate, seed=seed: of_http2(env, rate, seed)
