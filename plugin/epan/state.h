@@ -339,7 +339,8 @@ void wsx_state_stream_reset(struct wsx_session *session, bool from_server, uint6
  * carries. */
 void wsx_state_carrier_look(packet_info *pinfo, bool handed_on);
 /* TLS: the packet's bytes were decrypted, or could not be (yet). */
-void wsx_state_carrier_read(struct wsx_session *session, enum wsx_direction direction, bool read);
+void wsx_state_carrier_read(const packet_info *pinfo, struct wsx_session *session,
+                            enum wsx_direction direction, bool read);
 /* Where the bytes that come next stand: behind what came, or behind a hole. */
 uint64_t wsx_state_stream_offset(struct wsx_session *session, enum wsx_direction direction);
 /* HTTP/2: a packet of the server with bytes was seen on what carries the stream. */

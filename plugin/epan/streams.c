@@ -339,9 +339,10 @@ void wsx_state_carrier_look(packet_info *pinfo, bool handed_on) {
         note_loss(first_companion(session), !direction, false);
 }
 
-void wsx_state_carrier_read(struct wsx_session *session, enum wsx_direction direction, bool read) {
+void wsx_state_carrier_read(const packet_info *pinfo, struct wsx_session *session,
+                            enum wsx_direction direction, bool read) {
     struct wsx_carrier *carrier = wsx_store_carrier(session->conversation);
-    if (!read && carrier->repeated == carrier->looked) /* a retransmission, or a keep-alive */
+    if (!read && carrier->repeated == pinfo->num) /* a retransmission, or a keep-alive */
         return;
     carrier->unread[direction] = !read;
 }

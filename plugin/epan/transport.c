@@ -485,12 +485,13 @@ static void feed_held_back(packet_info *pinfo, struct wsx_session *session,
     wsx_show_call(call, tvb, pinfo, tree);
 }
 
-/* Its receiver has acknowledged bytes behind its number, and drops it (RFC 9293 3.10.7.4). */
+/* Of a RST: its receiver has acknowledged bytes behind its number, and drops it (RFC 9293 3.10.7.4).
+ * One that is behind by a FIN answers what was sent before that FIN had come, and is heeded. */
 static bool is_stale(const struct wsx_session *session, const struct wsx_tcp_view *view) {
     const tcp_flow_t *receiver = session->tcp->rev;
     uint32_t acknowledged =
         receiver && receiver->tcp_analyze_seq_info ? receiver->tcp_analyze_seq_info->lastack : 0;
-    return acknowledged && (int32_t)(view->sequence - acknowledged) < 0;
+    return acknowledged && (int32_t)(view->sequence + 1 - acknowledged) < 0;
 }
 
 static void watch_end(packet_info *pinfo, struct wsx_session *session,
@@ -521,6 +522,8 @@ static void watch_end(packet_info *pinfo, struct wsx_session *session,
 /* The same for what carries HTTP/2: it ends all its streams. */
 static void watch_carrier(packet_info *pinfo, struct wsx_session *session,
                           const struct wsx_tcp_view *view) {
+    if ((view->flags & TH_RST) && is_stale(session, view))
+        return;
     if ((view->flags & (TH_RST | TH_ACK)) == TH_RST)
         wsx_state_elicited(session, !wsx_state_direction(session, pinfo), view->sequence);
     if (view->flags & TH_RST)
@@ -542,7 +545,7 @@ static bool holds_decrypted(const packet_info *pinfo) {
 /* TLS: whether the last bytes of a direction could be decrypted. */
 static void watch_records(packet_info *pinfo, struct wsx_session *session, unsigned flags) {
     if (session && session->encrypted && session->tcp && (flags & WSX_TCP_PAYLOAD))
-        wsx_state_carrier_read(session, wsx_state_direction(session, pinfo),
+        wsx_state_carrier_read(pinfo, session, wsx_state_direction(session, pinfo),
                                holds_decrypted(pinfo));
 }
 

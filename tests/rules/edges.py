@@ -711,6 +711,15 @@ def rst_outside_window_late(t):
     t.end()
 
 
+@edge("warning close-missing")
+def rst_behind_by_a_fin_late(t):
+    """It answers what was sent before the FIN had come."""
+    t.start()
+    t.packet(SERVER, FIN | ACK)
+    t.packet(CLIENT, ACK)
+    t.packet(SERVER, RST | ACK, data_seq=t.seq[SERVER] - 1)
+
+
 @edge("note hs-refused")
 def content_behind_refusal(t):
     t.ask(adding(b"Content-Length: 10"))
