@@ -215,6 +215,8 @@ static void answer_match(const struct wsx_app *app, const struct wsx_app_event *
         request_find(app, requester, event->space, event->id, event->oldest,
                      event->role == WSX_APP_ANSWER, &unit->ambiguous);
     unit->request = request;
+    if (request && followup && event->optional)
+        request->optional = true;
     if (!request || followup)
         return;
     if (!request->answers++) {
@@ -294,6 +296,15 @@ const struct wsx_app_unit *wsx_app_request_of(const struct wsx_app *app, const c
         return request_find(app, !app->direction, space, id, false, false, &ambiguous);
     const struct wsx_app_unit *unit = unit_kept(app, app->units);
     return unit ? unit->request : NULL;
+}
+
+const struct wsx_app_unit *wsx_app_open_of(const struct wsx_app *app, const char *space,
+                                           const char *id) {
+    bool ambiguous;
+    if (app->first_pass)
+        return request_find(app, app->direction, space, id, false, false, &ambiguous);
+    const struct wsx_app_unit *unit = unit_kept(app, app->units);
+    return unit && unit->role == WSX_APP_FOLLOWUP ? unit->request : NULL;
 }
 
 const void *wsx_app_kept(const struct wsx_app *app) {

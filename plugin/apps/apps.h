@@ -105,7 +105,8 @@ struct wsx_app_event {
     const char *space; /* ids are unique within: a namespace, channel or kind. NULL: one space */
     bool oldest;       /* among open requests of equal id the oldest is meant (answers in order),
                           not the nearest */
-    bool optional;     /* REQUEST: that nobody answers it is nothing to tell */
+    bool optional;     /* REQUEST: that nobody answers it is nothing to tell; FOLLOWUP: from now on
+                          that of its request */
     bool silent_id;    /* id serves the matching and is not shown */
     unsigned shown;    /* of enum wsx_app_shown */
     const char *info;  /* for the Info column and the item; NULL: made of type, name and id */
@@ -146,6 +147,10 @@ const struct wsx_app_unit *wsx_app_report(struct wsx_app *app, packet_info *pinf
  * gives what wsx_app_report found for the unit that will be reported next. NULL: none. */
 const struct wsx_app_unit *wsx_app_request_of(const struct wsx_app *app, const char *space,
                                               const char *id);
+
+/* The same for a request of this side, that a WSX_APP_FOLLOWUP would belong to. */
+const struct wsx_app_unit *wsx_app_open_of(const struct wsx_app *app, const char *space,
+                                           const char *id);
 
 /* What wsx_app_report was told to keep for the unit that will be reported next; later passes
  * only, NULL in the first pass. */

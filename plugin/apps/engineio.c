@@ -153,13 +153,36 @@ static void dissect_binary(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinf
         report(app, tvb, pinfo, tree, TYPE_MESSAGE, false);
 }
 
+/* Up to version 3, of a client that asked for it (b64=1): "b", the type and base64. */
+static tvbuff_t *read_base64(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
+    int length = (int)tvb_captured_length(tvb);
+    gsize size = 0;
+    char *text =
+        wmem_strndup(pinfo->pool, (const char *)tvb_get_ptr(tvb, 0, length), (size_t)length);
+    if (length < 2 || text[0] != 'b' || text[1] != '0' + TYPE_MESSAGE)
+        return NULL;
+    if (length > 2)
+        g_base64_decode_inplace(text + 2, &size);
+    text[1] = TYPE_MESSAGE;
+    tvbuff_t *bytes =
+        tvb_new_child_real_data(tvb, (const uint8_t *)text + 1, (unsigned)size + 1, (int)size + 1);
+    if (tree)
+        add_new_data_source(pinfo, bytes, "Engine.IO base64");
+    return bytes;
+}
+
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     struct wsx_app *app = data;
     int length = (int)tvb_captured_length(tvb);
     if (!app || !length)
         return 0;
     learn_version(app, TYPE_MESSAGE, false);
-    if (app->text)
+    const struct wsx_eio_state *state = wsx_app_state(app, sizeof *state);
+    tvbuff_t *bytes =
+        app->text && state->version && state->version < 4 ? read_base64(tvb, pinfo, tree) : NULL;
+    if (bytes)
+        dissect_binary(app, bytes, pinfo, tree);
+    else if (app->text)
         dissect_text(app, tvb, pinfo, tree);
     else
         dissect_binary(app, tvb, pinfo, tree);

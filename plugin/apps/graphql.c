@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "json_app.h"
+#include "writable.h"
 
 #include <string.h>
 
@@ -88,11 +89,43 @@ static const char *skip_ignored(const char *at) {
     for (; *at; at++) {
         if (*at == '#')
             at += strcspn(at, "\n\r");
+        else if (strncmp(at, "\xef\xbb\xbf", 3) == 0)
+            at += 2;
         else if (!g_ascii_isspace(*at) && *at != ',')
             break;
         if (!*at)
             break;
     }
+    return at;
+}
+
+/* Behind what stands between two brackets, and what of strings and comments lies there. */
+static const char *skip_brackets(const char *at, char open, char close) {
+    unsigned depth = 0;
+    for (; *at; at++) {
+        if (*at == '#') {
+            at += strcspn(at, "\n\r");
+        } else if (strncmp(at, "\"\"\"", 3) == 0) {
+            const char *end = strstr(at + 3, "\"\"\"");
+            at = end ? end + 2 : at + strlen(at) - 1;
+        } else if (*at == '"') {
+            for (at++; *at && *at != '"'; at++)
+                at += *at == '\\' && at[1];
+        } else if (*at == open) {
+            depth++;
+        } else if (*at == close && depth && !--depth) {
+            return at + 1;
+        }
+        if (!*at)
+            break;
+    }
+    return at;
+}
+
+/* The first operation: fragments may stand before it. */
+static const char *skip_fragments(const char *at) {
+    for (at = skip_ignored(at); strncmp(at, "fragment", 8) == 0 && !is_name(at[8]);)
+        at = skip_ignored(skip_brackets(at, '{', '}'));
     return at;
 }
 
@@ -107,17 +140,32 @@ static const char *take_name(wmem_allocator_t *pool, const char **at) {
  * none. "{ hello }" is a query. */
 static void read_operation(wmem_allocator_t *pool, const char *query, const char **kind,
                            const char **name) {
-    const char *at = query;
+    const char *at = skip_fragments(query);
     *name = NULL;
     *kind = take_name(pool, &at);
     if (*kind)
         *name = take_name(pool, &at);
     else if (*at == '{')
         *kind = "query";
+    if (*kind && !*name && *(at = skip_ignored(at)) == '(')
+        at = skip_brackets(at, '(', ')');
     if (*kind && !*name && (at = strchr(at, '{'))) {
         at++;
         *name = take_name(pool, &at);
     }
+}
+
+/* AWS AppSync has the operation as JSON in a string. */
+static void read_inner(wmem_allocator_t *pool, const struct wsx_value *data, const char **kind,
+                       const char **name) {
+    struct wsx_value document;
+    size_t bad;
+    const char *text = wsx_value_text(pool, data, data->end - data->begin);
+    if (!wsx_value_read(WSX_JSON, (const uint8_t *)text, strlen(text), &document, &bad))
+        return;
+    struct wsx_value query = wsx_value_member(&document, "query");
+    if (query.type == WSX_STRING)
+        read_operation(pool, wsx_value_text(pool, &query, ITEM_LABEL_LENGTH * 16), kind, name);
 }
 
 /* The operation that a message begins: "subscription", "OnTick". */
@@ -132,6 +180,8 @@ static void operation_of(const struct wsx_json *json, const struct message *mess
         read_operation(json->pinfo->pool,
                        wsx_value_text(json->pinfo->pool, query, ITEM_LABEL_LENGTH * 16), kind,
                        name);
+    else if (parts[PART_DATA].type == WSX_STRING)
+        read_inner(json->pinfo->pool, &parts[PART_DATA], kind, name);
     if (parts[PART_OPERATION_NAME].type == WSX_STRING &&
         !wsx_value_is(&parts[PART_OPERATION_NAME], ""))
         *name = wsx_json_text(json, &parts[PART_OPERATION_NAME]);
@@ -202,6 +252,7 @@ static void report(struct wsx_json *json, const struct message *message, const c
         by_client && !type->space && type->role == WSX_APP_ANSWER && type->payload == PAYLOAD_ANY;
     if (cancels)
         event.role = WSX_APP_FOLLOWUP;
+    event.optional = event.role == WSX_APP_FOLLOWUP; /* the old servers send nothing more */
     if (event.role == WSX_APP_ANSWER || event.role == WSX_APP_PARTIAL) {
         const struct wsx_app_unit *request = wsx_app_request_of(json->app, event.space, event.id);
         name = request ? request->name : NULL;
@@ -236,10 +287,26 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
     return (int)tvb_captured_length(tvb);
 }
 
+/* A search may have a query, too. */
+static bool is_document(const struct wsx_value *query) {
+    static const char *const kinds[] = {"query", "mutation", "subscription", "fragment"};
+    const char *text = wsx_value_text(NULL, query, ITEM_LABEL_LENGTH * 16);
+    const char *at = text ? skip_ignored(text) : "";
+    size_t length = 0;
+    while (is_name(at[length]))
+        length++;
+    bool found = query->type == WSX_STRING && *at == '{';
+    for (size_t i = 0; i < array_length(kinds); i++)
+        found = found || (query->type == WSX_STRING && strlen(kinds[i]) == length &&
+                          strncmp(at, kinds[i], length) == 0);
+    wmem_free(NULL, wsx_writable(text));
+    return found;
+}
+
 /* Without a handshake: messages of an operation only, with an id and the payload that they need;
  * {"type":"ping"} is everybody's. */
-static bool sniff(const struct wsx_session *session _U_, const uint8_t *bytes, size_t length,
-                  bool text, enum wsx_direction direction _U_) {
+static bool sniff(const struct wsx_session *session, const uint8_t *bytes, size_t length, bool text,
+                  enum wsx_direction direction _U_) {
     struct wsx_value document;
     struct message message;
     size_t bad;
@@ -248,11 +315,12 @@ static bool sniff(const struct wsx_session *session _U_, const uint8_t *bytes, s
         read_message(&document, &message))
         return false;
     const struct wsx_value *parts = message.parts;
-    return (message.type->payload == PAYLOAD_OPERATION && parts[PART_QUERY].type == WSX_STRING) ||
+    return (message.type->payload == PAYLOAD_OPERATION && is_document(&parts[PART_QUERY])) ||
            (message.type->payload == PAYLOAD_RESULT &&
             (parts[PART_DATA].type != WSX_ABSENT || parts[PART_ERRORS].type != WSX_ABSENT)) ||
-           strcmp(message.type->name, "connection_init") == 0 ||
-           strcmp(message.type->name, "connection_ack") == 0;
+           /* of another protocol where a token says so: AWS AppSync Events begins so */
+           (!session->subprotocol && (strcmp(message.type->name, "connection_init") == 0 ||
+                                      strcmp(message.type->name, "connection_ack") == 0));
 }
 
 #define STRING(field, title, name, help)                                                           \

@@ -86,6 +86,7 @@ void wsx_ids_report(struct wsx_json *json, const struct wsx_ids_unit *unit, cons
         wsx_json_malformed(json, "%s", problem);
     event.type = unit->type ? unit->type : "malformed";
     event.space = unit->space;
+    event.optional = unit->optional;
     event.id =
         unit->match ? unit->match : wsx_value_text(json->pinfo->pool, &unit->id, WSX_JSON_ID_MAX);
     if (!event.id)

@@ -21,6 +21,7 @@ struct wsx_ids_unit {
     uint32_t parent;  /* packet of the request, where it is closed already */
     const void *kept; /* as in struct wsx_app_event */
     const char *parent_name;
+    bool optional; /* as in struct wsx_app_event */
 };
 
 /* Registers the protocol once, and the dialect's dissector. */

@@ -87,6 +87,7 @@ static void phoenix_unit(const struct wsx_json *json, const struct wsx_value *pa
             unit->name =
                 phoenix_events[i].names_topic ? wsx_json_text(json, &parts[PX_TOPIC]) : NULL;
         }
+    unit->optional = strcmp(unit->type, "push") == 0; /* a channel need not reply */
 }
 
 /* Binary: the kind, the lengths of what follows, then they, then the payload. */
@@ -148,6 +149,23 @@ static int dissect_phoenix(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, 
     return (int)tvb_captured_length(tvb);
 }
 
+static bool is_count(const struct wsx_value *value) {
+    uint64_t number = 0;
+    const char *text = value->type == WSX_STRING ? wsx_value_text(NULL, value, 32) : NULL;
+    bool count = value->type != WSX_STRING ||
+                 g_ascii_string_to_unsigned(text, 10, 0, UINT64_MAX, &number, NULL);
+    wmem_free(NULL, wsx_writable(text));
+    return count;
+}
+
+/* References are counted; of other clients' messages the library's own events tell. */
+static bool is_phoenix_array(const struct wsx_value *parts) {
+    const char *event = wsx_value_text(NULL, &parts[PX_EVENT], WSX_VALUE_LINE);
+    bool own = g_str_has_prefix(event, "phx_");
+    wmem_free(NULL, wsx_writable(event));
+    return own || (is_count(&parts[PX_REF]) && is_count(&parts[PX_JOIN_REF]));
+}
+
 /* A message in full; of an object also the ref, since topic and event alone are everybody's. */
 static bool sniff_phoenix(const struct wsx_session *session _U_, const uint8_t *bytes,
                           size_t length, bool text, enum wsx_direction direction _U_) {
@@ -156,7 +174,8 @@ static bool sniff_phoenix(const struct wsx_session *session _U_, const uint8_t *
     return text && length && (bytes[0] == '[' || bytes[0] == '{') &&
            wsx_value_read(WSX_JSON, bytes, length, &document, &bad) &&
            !phoenix_parts(&document, parts) && parts[PX_REF].type != WSX_ABSENT &&
-           parts[PX_PAYLOAD].type == WSX_OBJECT;
+           parts[PX_PAYLOAD].type == WSX_OBJECT &&
+           (document.type == WSX_OBJECT || is_phoenix_array(parts));
 }
 
 /* ---- Action Cable ---- */
@@ -255,13 +274,33 @@ enum { CD_ID, CD_METHOD, CD_PARAMS, CD_RESULT, CD_ERROR, CD_SESSION, CD_COUNT };
 static const char *const devtools_names[] = {"id",     "method", "params",
                                              "result", "error",  "sessionId"};
 
+/* The sessions of commands, by id. First pass. */
+struct devtools_state {
+    wmem_map_t *sessions;
+};
+
+/* A command to a session that is closed is answered without the session's id. */
+static const char *devtools_space(const struct wsx_json *json, const struct wsx_ids_unit *unit) {
+    const char *space = wsx_value_text(json->pinfo->pool, &unit->topic, WSX_JSON_ID_MAX);
+    const char *id = wsx_value_text(json->pinfo->pool, &unit->id, WSX_JSON_ID_MAX);
+    if (!json->app->first_pass || !id)
+        return space;
+    struct devtools_state *state = wsx_app_state(json->app, sizeof *state);
+    if (unit->role == WSX_APP_REQUEST && space)
+        wmem_map_insert(wsx_json_map(&state->sessions), wmem_strdup(wsx_app_scope(), id),
+                        wmem_strdup(wsx_app_scope(), space));
+    if (unit->role == WSX_APP_ANSWER && !space && state->sessions &&
+        unit->error.type != WSX_ABSENT && !wsx_app_request_of(json->app, NULL, id))
+        space = wmem_map_lookup(state->sessions, id);
+    return space;
+}
+
 static const char *read_devtools(const struct wsx_json *json, struct wsx_ids_unit *unit) {
     struct wsx_value members[CD_COUNT];
     wsx_value_members(&json->document, devtools_names, members, CD_COUNT);
     if (json->document.type != WSX_OBJECT)
         return "It is no object";
     unit->topic = members[CD_SESSION];
-    unit->space = wsx_value_text(json->pinfo->pool, &unit->topic, WSX_JSON_ID_MAX);
     unit->id = members[CD_ID];
     if (!none(&unit->id) && unit->id.type != WSX_NUMBER)
         return "The id is no number";
@@ -270,6 +309,7 @@ static const char *read_devtools(const struct wsx_json *json, struct wsx_ids_uni
         unit->type = unit->role == WSX_APP_REQUEST ? "command" : "event";
         unit->name = wsx_json_text(json, &members[CD_METHOD]);
         unit->payload = members[CD_PARAMS];
+        unit->space = devtools_space(json, unit);
         return NULL;
     }
     if (members[CD_RESULT].type == WSX_ABSENT && members[CD_ERROR].type == WSX_ABSENT)
@@ -278,6 +318,7 @@ static const char *read_devtools(const struct wsx_json *json, struct wsx_ids_uni
     unit->type = members[CD_ERROR].type != WSX_ABSENT ? "error" : "result";
     unit->payload = members[CD_ERROR].type != WSX_ABSENT ? members[CD_ERROR] : members[CD_RESULT];
     unit->error = wsx_value_member(&members[CD_ERROR], "message");
+    unit->space = devtools_space(json, unit);
     return NULL;
 }
 
@@ -308,10 +349,16 @@ static bool is_devtools_method(const struct wsx_value *method) {
     return at == end;
 }
 
+static bool is_devtools_member(const struct wsx_value *key) {
+    return wsx_value_is(key, "method") || wsx_value_is(key, "id") || wsx_value_is(key, "params") ||
+           wsx_value_is(key, "sessionId");
+}
+
 static bool sniff_devtools(const struct wsx_session *session, const uint8_t *bytes, size_t length,
                            bool text, enum wsx_direction direction _U_) {
-    static const char *const names[] = {"method", "jsonrpc"};
-    struct wsx_value document, members[2];
+    static const char *const names[] = {"method", "id", "params"};
+    struct wsx_value document, members[3], key, value;
+    struct wsx_walk walk;
     size_t bad;
     if (!text || !length || bytes[0] != '{')
         return false;
@@ -319,8 +366,14 @@ static bool sniff_devtools(const struct wsx_session *session, const uint8_t *byt
         return true;
     if (!wsx_value_read(WSX_JSON, bytes, length, &document, &bad))
         return false;
-    wsx_value_members(&document, names, members, 2);
-    return is_devtools_method(&members[0]) && members[1].type == WSX_ABSENT;
+    wsx_walk_begin(&walk, &document);
+    while (wsx_walk_next(&walk, &key, &value)) /* others have methods, too: JSON-RPC, Meteor */
+        if (!is_devtools_member(&key))
+            return false;
+    wsx_value_members(&document, names, members, 3);
+    return is_devtools_method(&members[0]) &&
+           (members[1].type == WSX_ABSENT || members[1].type == WSX_NUMBER) &&
+           (members[2].type == WSX_ABSENT || members[2].type == WSX_OBJECT);
 }
 
 /* ---- registration ---- */

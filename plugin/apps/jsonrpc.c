@@ -87,10 +87,12 @@ static const char *subscription_key(const struct wsx_json *json, bool server,
     return wmem_strdup_printf(json->pinfo->pool, "%d%s", server, wsx_json_key(json, id));
 }
 
-static bool ends_with_subscribe(const char *method) {
-    size_t length = strlen(method);
-    return length >= 9 && g_ascii_strcasecmp(method + length - 9, "subscribe") == 0 &&
-           !(length >= 11 && g_ascii_strcasecmp(method + length - 11, "unsubscribe") == 0);
+/* "eth_subscribe", "accountSubscribe", "chain_subscribeNewHeads", but not "eth_unsubscribe". */
+static bool subscribes(const char *method) {
+    char *lower = g_ascii_strdown(method, -1);
+    bool found = strstr(lower, "subscribe") && !strstr(lower, "unsubscribe");
+    g_free(lower);
+    return found;
 }
 
 static void keep_subscription(struct wsx_json *json, const struct wsx_value *id) {
@@ -108,7 +110,7 @@ static void learn(struct wsx_json *json, const struct wsx_value *result, const c
     struct wsx_value name, value;
     if (!method)
         return;
-    if (ends_with_subscribe(method) && (result->type == WSX_STRING || result->type == WSX_NUMBER))
+    if (subscribes(method) && (result->type == WSX_STRING || result->type == WSX_NUMBER))
         keep_subscription(json, result);
     if (strcmp(method, "rpc.on") != 0)
         return;

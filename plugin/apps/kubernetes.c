@@ -48,8 +48,16 @@ struct port {
     bool told_here;
 };
 
+/* Whether the path ends so: a pod may have the same name. */
+static bool path_ends(const struct wsx_session *session, const char *name) {
+    size_t length = session->uri ? strcspn(session->uri, "?") : 0, wanted = strlen(name);
+    while (length && session->uri[length - 1] == '/')
+        length--;
+    return length >= wanted && memcmp(session->uri + length - wanted, name, wanted) == 0;
+}
+
 static bool forwards_ports(const struct wsx_session *session) {
-    return session->uri && strstr(session->uri, "/portforward");
+    return path_ends(session, "/portforward");
 }
 
 /* base64.channel.k8s.io, v4.base64.channel.k8s.io */
@@ -294,7 +302,8 @@ static bool sniff(const struct wsx_session *session, const uint8_t *bytes, size_
     if (!text && tells(bytes, length))
         return true;
     return uri && !text && strstr(uri, "/api/v1/namespaces/") && strstr(uri, "/pods/") &&
-           (strstr(uri, "/exec") || strstr(uri, "/attach") || strstr(uri, "/portforward")) &&
+           (path_ends(session, "/exec") || path_ends(session, "/attach") ||
+            forwards_ports(session)) &&
            (!length || bytes[0] <= CHANNEL_RESIZE || bytes[0] == CHANNEL_CLOSE);
 }
 

@@ -9,6 +9,8 @@
  */
 #include "json_app.h"
 
+#include <string.h>
+
 static int hf_type = -1, hf_id = -1, hf_action = -1, hf_error_code = -1, hf_description = -1,
            hf_payload = -1, hf_status = -1, hf_result_in = -1;
 
@@ -138,6 +140,8 @@ static void report(struct wsx_json *json, const struct type *type, const struct 
     if (type->role == WSX_APP_ANSWER) {
         const struct wsx_app_unit *call = wsx_app_request_of(json->app, NULL, id);
         action = call ? call->name : NULL;
+        if (!call && error && strcmp(id, "-1") == 0)
+            event.role = WSX_APP_ALONE; /* since 2.0.1: to a call whose id could not be read */
     } else if (error) {
         result = find_result(json, id);
         event.name = action = result ? result->action : NULL;
@@ -176,6 +180,16 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
     return (int)tvb_captured_length(tvb);
 }
 
+/* Actions and error codes: "BootNotification". */
+static bool is_word(const struct wsx_value *value) {
+    const uint8_t *at = value->bytes + value->inner, *end = value->bytes + value->end - 1;
+    if (at >= end || !g_ascii_isupper(*at))
+        return false;
+    while (at < end && g_ascii_isalnum(*at))
+        at++;
+    return at == end;
+}
+
 /* Without a handshake: only what has the form of a call, a result or an error to the letter, and
  * an id that nobody would write by chance. */
 static bool sniff(const struct wsx_session *session _U_, const uint8_t *bytes, size_t length,
@@ -188,7 +202,7 @@ static bool sniff(const struct wsx_session *session _U_, const uint8_t *bytes, s
         return false;
     unsigned count = wsx_value_elements(&document, parts, 6);
     const struct type *type = read_type(parts, count, &problem);
-    return type && !problem && type->layout != LAYOUT_RESULT;
+    return type && !problem && type->layout != LAYOUT_RESULT && is_word(&parts[2]);
 }
 
 static void register_protocol(void) {

@@ -138,15 +138,18 @@ static void place(struct record *record, const struct wsx_value values[]) {
 }
 
 static bool read_msgpack(const uint8_t *bytes, size_t length, struct record *record) {
+    static const unsigned needed[TYPES] = {0, 5, 4, 4, 5, 3, 1, 2, 2, 2};
     struct wsx_value document, values[6];
     uint64_t type;
     size_t size, bad;
+    unsigned count;
     record->at = prefix(bytes, length, &size);
     record->length = size;
     record->whole = record->at + size;
     if (!record->at || !wsx_value_read(WSX_MSGPACK, bytes + record->at, size, &document, &bad) ||
-        document.type != WSX_ARRAY || !wsx_value_elements(&document, values, 6) ||
-        !wsx_value_unsigned(&values[0], &type) || type == HANDSHAKE || type >= TYPES)
+        document.type != WSX_ARRAY || !(count = wsx_value_elements(&document, values, 6)) ||
+        !wsx_value_unsigned(&values[0], &type) || type == HANDSHAKE || type >= TYPES ||
+        count < needed[type])
         return false;
     record->type = (unsigned)type;
     place(record, values);
@@ -267,13 +270,16 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *top, void *dat
     return whole;
 }
 
-/* Every record of the message is one of SignalR. */
-static bool sniff(const struct wsx_session *session _U_, const uint8_t *bytes, size_t length,
-                  bool text, enum wsx_direction direction _U_) {
+/* Every record of the message is one of SignalR. Behind a handshake the hub's own comes first, in
+ * JSON: a binary message of a few bytes may be anything. */
+static bool sniff(const struct wsx_session *session, const uint8_t *bytes, size_t length, bool text,
+                  enum wsx_direction direction _U_) {
     struct record record;
     size_t at = 0;
     while (at < length) {
         if (!read_record(bytes + at, length - at, text, &record))
+            return false;
+        if (!at && !text && session->uri && record.type != HANDSHAKE)
             return false;
         if (record.type == HANDSHAKE && record.protocol.type == WSX_ABSENT && record.length > 2 &&
             record.error.type == WSX_ABSENT)

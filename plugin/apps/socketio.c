@@ -107,15 +107,40 @@ static bool parse(wmem_allocator_t *pool, const char *text, size_t length, struc
             packet->type == CONNECT_ERROR);
 }
 
+/* By sight alone: "40" and "41" may be numbers, "40/100" a part, "404 {}" a code and what it is
+ * about, "42[1,2]" and "43[1]" anything. */
+static bool is_usual(const struct packet *packet, const char *text) {
+    struct wsx_value first;
+    if (packet->space_length &&
+        (packet->space_length < 2 || !g_ascii_isalpha(text[packet->space_at + 1])))
+        return false;
+    if (packet->json.type != WSX_ABSENT && packet->json.begin > 0)
+        return false;
+    switch (packet->type) {
+    case EVENT:
+    case BINARY_EVENT:
+        return wsx_value_elements(&packet->json, &first, 1) && first.type == WSX_STRING;
+    case ACK:
+    case BINARY_ACK:
+        return packet->id != NULL;
+    case CONNECT:
+        return !packet->id && (packet->json.type == WSX_OBJECT ||
+                               (packet->json.type == WSX_ABSENT && packet->space_length));
+    case CONNECT_ERROR:
+        return !packet->id && packet->json.type != WSX_ABSENT;
+    default:
+        return !packet->id && packet->json.type == WSX_ABSENT && packet->space_length;
+    }
+}
+
 bool wsx_socketio_looks(const char *text, size_t length) {
     struct packet packet;
     if (length < 2 || text[0] != '4')
         return false;
     wmem_allocator_t *pool = wmem_allocator_new(WMEM_ALLOCATOR_SIMPLE);
-    bool fits = parse(pool, text + 1, length - 1, &packet);
+    bool fits = parse(pool, text + 1, length - 1, &packet) && is_usual(&packet, text + 1);
     wmem_destroy_allocator(pool);
-    /* "40" and "41" may be numbers */
-    return fits && (packet.json.type != WSX_ABSENT || packet.space_length);
+    return fits;
 }
 
 static bool is_event(const struct packet *packet) {

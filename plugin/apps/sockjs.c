@@ -192,12 +192,21 @@ static bool looks_like_array(const uint8_t *bytes, size_t length) {
            wsx_value_elements(&document, &first, 1) == 1 && first.type == WSX_STRING;
 }
 
+/* The path alone may be another program's. */
+static bool may_be_frame(const uint8_t *bytes, size_t length, enum wsx_direction direction) {
+    if (direction == WSX_CLIENT_TO_SERVER)
+        return bytes[0] == '[' || bytes[0] == '"';
+    return length == 1 ? bytes[0] == 'o' || bytes[0] == 'h'
+                       : (bytes[0] == 'm' && bytes[1] == '"') ||
+                             ((bytes[0] == 'a' || bytes[0] == 'c') && bytes[1] == '[');
+}
+
 static bool sniff(const struct wsx_session *session, const uint8_t *bytes, size_t length, bool text,
                   enum wsx_direction direction) {
     if (!text || !length)
         return false;
     if (session->uri && path_is_sockjs(session->uri))
-        return true;
+        return may_be_frame(bytes, length, direction);
     return direction == WSX_SERVER_TO_CLIENT && looks_like_array(bytes, length);
 }
 

@@ -26,6 +26,7 @@ struct frame {
     size_t headers_length;
     size_t body, body_length;
     size_t whole;      /* with the zero byte */
+    bool plain;        /* of STOMP 1.0, which has no escapes */
     bool wrong_length; /* no zero byte where content-length says that the body ends */
 };
 
@@ -34,6 +35,8 @@ enum parsed { PARSED_FRAME, PARSED_MORE, PARSED_BAD };
 /* Of a connection. First pass. */
 struct state {
     wmem_map_t *subscriptions; /* id to struct subscription */
+    wmem_map_t *messages;      /* message-id to the subscription that it came by last */
+    bool plain;                /* the server chose STOMP 1.0 */
 };
 /* File scope. */
 struct subscription {
@@ -122,7 +125,8 @@ static bool header(const struct frame *frame, const char *wanted, struct span *v
 static char *unescape(wmem_allocator_t *pool, const struct frame *frame, struct span span,
                       bool *bad) {
     char *text = wmem_alloc(pool, span.length + 1);
-    bool escapes = !is(frame->command, "CONNECT") && !is(frame->command, "CONNECTED");
+    bool escapes =
+        !frame->plain && !is(frame->command, "CONNECT") && !is(frame->command, "CONNECTED");
     size_t length = 0;
     for (size_t i = 0; i < span.length; i++) {
         static const char from[] = {'n', 'r', 'c', '\\'}, to[] = {'\n', '\r', ':', '\\'};
@@ -309,22 +313,45 @@ static const struct subscription *follow_subscription(struct wsx_app *app,
     return key ? wmem_map_lookup(state->subscriptions, key) : NULL;
 }
 
+/* Before 1.2 a message's id is one within its subscription, which 1.1's ACK names, too: that of 1.0
+ * means the last message of the id. */
+static const char *message_space(struct wsx_app *app, const char *id, const char *subscription,
+                                 bool message, packet_info *pinfo) {
+    struct state *state = wsx_app_state(app, sizeof *state);
+    if (!app->first_pass || !id)
+        return "ack";
+    if (!state->messages)
+        state->messages = wmem_map_new(wsx_app_scope(), wmem_str_hash, g_str_equal);
+    if (message && subscription)
+        wmem_map_insert(state->messages, wmem_strdup(wsx_app_scope(), id),
+                        wmem_strdup(wsx_app_scope(), subscription));
+    else if (!message && !subscription)
+        subscription = wmem_map_lookup(state->messages, id);
+    return wmem_strdup_printf(pinfo->pool, "ack%s%s", subscription ? " of " : "",
+                              subscription ? subscription : "");
+}
+
 /* A message is acknowledged by the id in its header `ack` (1.2), before by its message-id where the
  * subscription wants that. */
-static void set_acknowledged(struct wsx_app_event *event, const struct frame *frame,
-                             const struct subscription *from, packet_info *pinfo) {
+static void set_acknowledged(struct wsx_app *app, struct wsx_app_event *event,
+                             const struct frame *frame, const struct subscription *from,
+                             packet_info *pinfo) {
+    event->space = "ack";
     event->id = value_of(pinfo->pool, frame, "ack");
-    if (!event->id && (!from || from->acknowledged))
+    if (!event->id && (!from || from->acknowledged)) {
         event->id = value_of(pinfo->pool, frame, "message-id");
+        event->space = message_space(app, event->id, value_of(pinfo->pool, frame, "subscription"),
+                                     true, pinfo);
+    }
     if (!event->id)
         return;
     event->role = WSX_APP_REQUEST;
-    event->space = "ack";
     event->optional = true; /* one ACK may stand for all before it */
 }
 
 /* What asks for an answer, and what gives one. */
-static void set_role(struct wsx_app_event *event, const struct frame *frame, packet_info *pinfo) {
+static void set_role(struct wsx_app *app, struct wsx_app_event *event, const struct frame *frame,
+                     packet_info *pinfo) {
     bool message = is(frame->command, "MESSAGE"); /* brokers pass on the sender's headers */
     const char *receipt = message ? NULL : value_of(pinfo->pool, frame, "receipt");
     const char *receipt_id = message ? NULL : value_of(pinfo->pool, frame, "receipt-id");
@@ -345,13 +372,20 @@ static void set_role(struct wsx_app_event *event, const struct frame *frame, pac
         event->space = "receipt";
         event->id = receipt_id;
     } else if (message) {
-        set_acknowledged(event, frame, event->kept, pinfo);
+        set_acknowledged(app, event, frame, event->kept, pinfo);
     } else if (is(frame->command, "ACK") || is(frame->command, "NACK")) {
         event->id = value_of(pinfo->pool, frame, "id"); /* 1.2 */
-        if (!event->id)
-            event->id = value_of(pinfo->pool, frame, "message-id");
-        event->role = event->id ? WSX_APP_ANSWER : WSX_APP_ALONE;
         event->space = "ack";
+        if (!event->id) {
+            event->id = value_of(pinfo->pool, frame, "message-id");
+            event->space = message_space(
+                app, event->id, value_of(pinfo->pool, frame, "subscription"), false, pinfo);
+        }
+        event->role = event->id ? WSX_APP_ANSWER : WSX_APP_ALONE;
+    } else if (is(frame->command, "ERROR") && wsx_app_request_of(app, "connect", NULL)) {
+        event->role = WSX_APP_ANSWER; /* the server refuses the connection */
+        event->space = "connect";
+        event->silent_id = true;
     }
 }
 
@@ -375,7 +409,7 @@ static void describe(struct wsx_app *app, packet_info *pinfo, const struct frame
     } else if (is(frame->command, "MESSAGE")) {
         event->kept = wsx_app_kept(app);
     }
-    set_role(event, frame, pinfo);
+    set_role(app, event, frame, pinfo);
     if (!event->id && !event->space)
         event->id = id ? id : value_of(pinfo->pool, frame, "id");
     event->length = (int)frame->whole;
@@ -418,6 +452,16 @@ static int dissect_bad(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinfo, p
     return length;
 }
 
+/* What the server says counts, else the token. */
+static bool is_plain(struct wsx_app *app, const struct frame *frame) {
+    struct state *state = wsx_app_state(app, sizeof *state);
+    struct span version;
+    if (app->first_pass && is(frame->command, "CONNECTED"))
+        state->plain = !header(frame, "version", &version) || is(version, "1.0");
+    return state->plain || (app->session->subprotocol &&
+                            g_ascii_strcasecmp(app->session->subprotocol, "v10.stomp") == 0);
+}
+
 /* One frame, or the ends of line between frames. */
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     struct wsx_app *app = data;
@@ -433,6 +477,7 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
     struct frame frame;
     size_t more;
     enum parsed parsed = parse(text, (size_t)length, &frame, &more);
+    frame.plain = parsed == PARSED_FRAME && is_plain(app, &frame);
     if (parsed == PARSED_BAD || (parsed == PARSED_MORE && !pinfo->can_desegment))
         return dissect_bad(app, tvb, pinfo, tree);
     if (parsed == PARSED_MORE) {

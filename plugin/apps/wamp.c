@@ -68,6 +68,8 @@ static const char space_session[] = "session", space_goodbye[] = "goodbye";
 
 /* The router may also revoke a subscription or a registration: request 0, and details. */
 enum { UNSUBSCRIBED = 35, UNREGISTERED = 67 };
+/* Others that are no more than their row says. */
+enum { ABORT = 3, CALL = 48, INVOCATION = 68 };
 
 #define ARGUMENTS PART_ARGUMENTS, PART_ARGUMENTS_KW
 /* clang-format off */
@@ -237,6 +239,22 @@ static void name_event(struct wsx_json *json, const struct message *message,
     }
 }
 
+/* Progressive calls: more arguments under the number of a call that said that more will come. */
+static bool goes_on(struct wsx_json *json, const struct message *message,
+                    const struct wsx_app_event *event) {
+    const struct wsx_value *request = &message->parts[PART_REQUEST];
+    char kind = message->type->number == CALL ? 'c' : 'i';
+    const struct wsx_app_unit *open = wsx_app_open_of(json->app, event->space, event->id);
+    if (!json->app->first_pass || !event->id)
+        return open != NULL;
+    struct state *state = wsx_app_state(json->app, sizeof *state);
+    const char *key = name_key(json, kind, request);
+    bool more = state->names && wmem_map_remove(state->names, key) && open;
+    if (is_true(&message->parts[PART_OPTIONS], "progress"))
+        keep_name(json, kind, request, "");
+    return more;
+}
+
 /* What role the message has here, and which ids it shares. */
 static void place_event(struct wsx_json *json, const struct message *message,
                         struct wsx_app_event *event) {
@@ -262,6 +280,12 @@ static void place_event(struct wsx_json *json, const struct message *message,
         event->role = WSX_APP_PARTIAL;
     if (type->number == 6 && wsx_app_request_of(json->app, event->space, event->id))
         event->role = WSX_APP_ANSWER;
+    if ((type->number == CALL || type->number == INVOCATION) && goes_on(json, message, event))
+        event->role = WSX_APP_FOLLOWUP;
+    if (type->number == ABORT && !wsx_app_request_of(json->app, event->space, event->id)) {
+        event->role = WSX_APP_ALONE; /* of a client that gives up, or of a session that was open */
+        wsx_app_forget(json->app, json->app->direction, event->space, event->id);
+    }
     if (wsx_value_unsigned(&parts[PART_REQUEST_TYPE], &number)) {
         const struct type *asked = find_type(number);
         event->space = asked ? asked->space : NULL;
@@ -429,12 +453,36 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
     return length;
 }
 
-/* Without a handshake: a message with all that its type asks for, and nothing else. */
-static bool sniff(const struct wsx_session *session _U_, const uint8_t *bytes, size_t length,
-                  bool text, enum wsx_direction direction _U_) {
+/* Arrays of numbers, and [4, "text", {}], are everybody's. Behind a handshake without the token,
+ * which WAMP asks for, there has to be a URI, too. */
+static bool tells(const struct wsx_session *session, const struct message *message) {
+    const struct wsx_value *parts = message->parts;
+    unsigned number = message->type->number;
+    if (number <= 2) {
+        struct wsx_value roles = wsx_value_member(&parts[PART_OPTIONS], "roles");
+        return roles.type == WSX_OBJECT;
+    }
+    return parts[PART_OPTIONS].type == WSX_OBJECT && number != 4 && number != 5 &&
+           (!session->uri || parts[PART_URI].type == WSX_STRING ||
+            parts[PART_REASON].type == WSX_STRING || parts[PART_ERROR].type == WSX_STRING);
+}
+
+static bool is_seen(const struct wsx_session *session, enum wsx_notation notation,
+                    const uint8_t *bytes, size_t length) {
+    struct wsx_value document;
+    struct message message;
+    size_t bad;
+    return length && wsx_value_read(notation, bytes, length, &document, &bad) &&
+           !read_message(&document, &message) && tells(session, &message);
+}
+
+/* Without a token: a message with all that its type asks for, and nothing else. */
+static bool sniff(const struct wsx_session *session, const uint8_t *bytes, size_t length, bool text,
+                  enum wsx_direction direction _U_) {
     if (text)
-        return length && bytes[0] == '[' && is_message(WSX_JSON, bytes, length);
-    return is_message(WSX_MSGPACK, bytes, length) || is_message(WSX_CBOR, bytes, length);
+        return length && bytes[0] == '[' && is_seen(session, WSX_JSON, bytes, length);
+    return is_seen(session, WSX_MSGPACK, bytes, length) ||
+           is_seen(session, WSX_CBOR, bytes, length);
 }
 
 #define NUMBER(field, title, name, help)                                                           \

@@ -26,8 +26,8 @@ char *wsx_credential_kinds(const struct wsx_head *request);
 
 /* Copies with "(hidden)" for each credential, to be freed with g_free; NULL for NULL. A URI loses
  * the user information before its host and the values of parameters that look like credentials; a
- * list of subprotocols also what follows the bare name of a credential, and the server's choice what
- * is hidden in the client's list, `offered` (NULL: none, or `list` is the offer). */
+ * list of subprotocols also what follows the bare name of a credential, and the server's choice
+ * what is hidden in the client's list, `offered` (NULL: none, or `list` is the offer). */
 char *wsx_redact_uri(const char *uri);
 char *wsx_redact_subprotocols(const char *list, const char *offered);
 

@@ -97,17 +97,31 @@ static const tcp_unacked_t *analysed(const packet_info *pinfo, const struct tcp_
     return segment && segment->frame == pinfo->num ? segment : NULL;
 }
 
+/* The place of the packet's header in `tvb`; false if it is not there. */
+static bool find_header(const packet_info *pinfo, tvbuff_t *tvb, const tcp_unacked_t *segment,
+                        const uint8_t **bytes, unsigned *length, unsigned *at) {
+    *bytes = carrier_bytes(tvb, length);
+    if (!*bytes)
+        return false;
+    *at = next_header(pinfo, *bytes, *length, 0);
+    while (*at < *length && segment && word(*bytes + *at + 4) != segment->seq)
+        *at = next_header(pinfo, *bytes, *length, *at + 1);
+    return *at < *length;
+}
+
 bool wsx_tcp_view(packet_info *pinfo, const struct tcp_analysis *tcp, struct wsx_tcp_view *view) {
     unsigned length, at;
     tvbuff_t *tvb = carrier(pinfo);
-    const uint8_t *bytes = carrier_bytes(tvb, &length);
+    const uint8_t *bytes;
     const tcp_unacked_t *segment = analysed(pinfo, tcp);
-    if (!bytes)
-        return false;
-    at = next_header(pinfo, bytes, length, 0);
-    while (at < length && segment && word(bytes + at + 4) != segment->seq)
-        at = next_header(pinfo, bytes, length, at + 1);
-    if (at >= length)
+    bool found = find_header(pinfo, tvb, segment, &bytes, &length, &at);
+    /* else in what was decrypted or unpacked below TCP: Wi-Fi, IPsec, WireGuard, MACsec. Two ports
+     * alone may stand anywhere */
+    for (GSList *list = pinfo->data_src; list && segment && !found; list = list->next) {
+        tvb = get_data_source_tvb(list->data);
+        found = find_header(pinfo, tvb, segment, &bytes, &length, &at);
+    }
+    if (!found)
         return false;
     unsigned header = (bytes[at + 12] >> 4) * 4u;
     *view = (struct wsx_tcp_view){.sequence = word(bytes + at + 4),

@@ -38,7 +38,7 @@ static dissector_handle_t upgrade_handle, tcp_handle, pending_handle, decode_han
 static heur_dissector_t builtin_heuristic;
 static heur_dtbl_entry_t *tcp_entry, *tls_entry; /* of the heuristics: are they on? */
 static int proto_tcp = -1, proto_http = -1, proto_http2 = -1, proto_tls = -1, proto_quic = -1;
-static int proto_data = -1;
+static int proto_data = -1, proto_icmp = -1, proto_icmp6 = -1, proto_socks = -1;
 
 /* ---- layers ---- */
 
@@ -48,6 +48,11 @@ static bool has_layer(const packet_info *pinfo, int proto) {
         if (GPOINTER_TO_INT(wmem_list_frame_data(layer)) == proto)
             return true;
     return false;
+}
+
+/* An ICMP error quotes a packet: no part of the connection. */
+static bool is_quoted(const packet_info *pinfo) {
+    return has_layer(pinfo, proto_icmp) || has_layer(pinfo, proto_icmp6);
 }
 
 /* So few layers below TCP hold none of an application: that would need TCP, and what is below it,
@@ -71,12 +76,14 @@ static struct wsx_layers layers_of(const packet_info *pinfo) {
     return layers;
 }
 
-/* HTTP directly on TCP, or in an HTTP tunnel on TCP: the WebSocket's bytes are TCP's. */
+static bool is_http_or_socks(int proto) { return proto == proto_http || proto == proto_socks; }
+
+/* HTTP directly on TCP, or in a tunnel of HTTP or SOCKS on TCP: the WebSocket's bytes are TCP's. */
 static bool http_on_tcp(const packet_info *pinfo) {
     wmem_list_frame_t *layer = wmem_list_tail(pinfo->layers);
     while (layer && GPOINTER_TO_INT(wmem_list_frame_data(layer)) != proto_http)
         layer = wmem_list_frame_prev(layer);
-    while (layer && GPOINTER_TO_INT(wmem_list_frame_data(layer)) == proto_http)
+    while (layer && is_http_or_socks(GPOINTER_TO_INT(wmem_list_frame_data(layer))))
         layer = wmem_list_frame_prev(layer);
     return layer && GPOINTER_TO_INT(wmem_list_frame_data(layer)) == proto_tcp;
 }
@@ -219,6 +226,8 @@ static bool is_not_handed(const struct wsx_session *session, const packet_info *
 static int dissect_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
         return call_builtin(tvb, pinfo, tree, data);
+    if (pinfo->flags.in_error_pkt)
+        return (int)tvb_captured_length(tvb);
     wsx_state_enter(pinfo);
     if (wsx_http2_is_stream(data))
         return wsx_http2_upgrade(tvb, pinfo, tree, data);
@@ -243,6 +252,8 @@ static int dissect_upgrade(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, 
 static int dissect_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
         return call_builtin(tvb, pinfo, tree, NULL);
+    if (pinfo->flags.in_error_pkt)
+        return (int)tvb_captured_length(tvb);
     wsx_state_enter(pinfo);
     struct wsx_session *session = wsx_state_first_pass(pinfo) ? wsx_state_find(pinfo) : NULL;
     return run(tvb, pinfo, tree, session, data);
@@ -340,7 +351,7 @@ static int call_http(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *
 
 /* Between the request and its answer: HTTP's bytes still, but a client may send frames too soon. */
 static int dissect_pending(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
-    if (!wsx_enhanced)
+    if (!wsx_enhanced || pinfo->flags.in_error_pkt)
         return call_http(tvb, pinfo, tree, data);
     wsx_state_enter(pinfo);
     const struct tcpinfo *info = data;
@@ -404,6 +415,8 @@ static bool is_unread(const packet_info *pinfo) {
 static int dissect_decode_as(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data) {
     if (!wsx_enhanced)
         return call_builtin(tvb, pinfo, tree, NULL);
+    if (pinfo->flags.in_error_pkt)
+        return (int)tvb_captured_length(tvb);
     wsx_state_enter(pinfo);
     struct wsx_session *session = NULL;
     bool from_client, tcp = tcp_is_below(pinfo);
@@ -439,7 +452,7 @@ static wsx_bool heuristic(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, v
     if (!wsx_enhanced)
         return builtin_heuristic && builtin_heuristic(tvb, pinfo, tree, data);
     wsx_state_enter(pinfo);
-    if (tcp_is_below(pinfo))
+    if (tcp_is_below(pinfo) || pinfo->flags.in_error_pkt)
         return FALSE;
     if (!wsx_state_first_pass(pinfo)) {
         struct wsx_call *call = wsx_state_recall(pinfo, tvb_reported_length(tvb));
@@ -485,8 +498,9 @@ static void feed_held_back(packet_info *pinfo, struct wsx_session *session,
     wsx_show_call(call, tvb, pinfo, tree);
 }
 
-/* Of a RST: its receiver has acknowledged bytes behind its number, and drops it (RFC 9293 3.10.7.4).
- * One that is behind by a FIN answers what was sent before that FIN had come, and is heeded. */
+/* Of a RST: its receiver has acknowledged bytes behind its number and drops it (RFC 9293
+ * 3.10.7.4). One that is behind by a FIN answers what was sent before that FIN had come, and is
+ * heeded. */
 static bool is_stale(const struct wsx_session *session, const struct wsx_tcp_view *view) {
     const tcp_flow_t *receiver = session->tcp->rev;
     uint32_t acknowledged =
@@ -735,6 +749,8 @@ static int dissect_end(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
         return 0;
     wsx_state_enter(pinfo);
     const struct wsx_layers layers = layers_of(pinfo);
+    if ((layers.http || layers.http2 || layers.tls) && is_quoted(pinfo))
+        return 0;
     wsx_http2_walk(tvb, pinfo, tree, &layers);
     struct wsx_packet *packet = wsx_state_packet_here(pinfo);
     if (wsx_state_first_pass(pinfo)) {
@@ -786,6 +802,9 @@ void wsx_transport_handoff(void) {
     proto_tls = proto_get_id_by_filter_name("tls");
     proto_data = proto_get_id_by_filter_name("data");
     proto_quic = proto_get_id_by_filter_name("quic");
+    proto_socks = proto_get_id_by_filter_name("socks");
+    proto_icmp = proto_get_id_by_filter_name("icmp");
+    proto_icmp6 = proto_get_id_by_filter_name("icmpv6");
     dissector_add_string("http.upgrade", "websocket", upgrade_handle);
     dissector_add_string("http.upgrade", "WebSocket", upgrade_handle);
     dissector_add_for_decode_as("tcp.port", decode_handle);
