@@ -12,6 +12,8 @@
 #include "json_value.h"
 #include "writable.h"
 
+#include <string.h>
+
 enum { TYPE_OPEN, TYPE_CLOSE, TYPE_PING, TYPE_PONG, TYPE_MESSAGE, TYPE_UPGRADE, TYPE_NOOP };
 
 static const value_string type_names[] = {
@@ -156,12 +158,12 @@ static void dissect_binary(struct wsx_app *app, tvbuff_t *tvb, packet_info *pinf
 /* Up to version 3, of a client that asked for it (b64=1): "b", the type and base64. */
 static tvbuff_t *read_base64(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree) {
     int length = (int)tvb_captured_length(tvb);
+    const char *packet = (const char *)tvb_get_ptr(tvb, 0, length);
     gsize size = 0;
-    char *text =
-        wmem_strndup(pinfo->pool, (const char *)tvb_get_ptr(tvb, 0, length), (size_t)length);
-    if (length < 2 || text[0] != 'b' || text[1] != '0' + TYPE_MESSAGE)
+    if (length < 2 || packet[0] != 'b' || packet[1] != '0' + TYPE_MESSAGE)
         return NULL;
-    if (length > 2)
+    char *text = wmem_strndup(pinfo->pool, packet, (size_t)length);
+    if (strlen(text + 2) > 1) /* GLib's decoder wants more than one character */
         g_base64_decode_inplace(text + 2, &size);
     text[1] = TYPE_MESSAGE;
     tvbuff_t *bytes =
