@@ -81,7 +81,6 @@ struct wsx_carrier {
     struct tcp_analysis *tcp; /* with SETTINGS; NULL where there is no TCP */
     struct wsx_flow {         /* TCP: what each side has sent */
         bool known;
-        uint32_t from; /* the first byte of those captured without a break up to `next` */
         uint32_t next; /* sequence number behind the bytes of it that were captured last */
     } flow[2];
     uint64_t next_number[2];    /* QUIC: of each side's next packet */

@@ -286,24 +286,15 @@ static unsigned lost_segments(const packet_info *pinfo, const struct tcp_analysi
     return noted ? noted->flags & (WSX_TCP_LOST_SEGMENT | WSX_TCP_ACKED_LOST) : 0;
 }
 
-/* All its bytes lie in the run that ends at `next`. */
-static bool is_known(const struct wsx_flow *flow, const struct wsx_tcp_view *view) {
-    return flow->known && (int32_t)(view->sequence - flow->from) >= 0 &&
-           (int32_t)(view->sequence + view->length - flow->next) <= 0;
-}
-
 /* The packet's bytes are not those that follow the captured ones before: some are missing, the
  * packet was cut short, or it comes late and was handed on out of its place. One that was not
  * handed on, of bytes that are known, changes nothing. */
 static bool breaks_order(struct wsx_flow *flow, const struct wsx_tcp_view *view, bool handed_on) {
     bool known = flow->known, late = known && (int32_t)(view->sequence - flow->next) < 0;
-    if (!view->length || (late && !handed_on) || is_known(flow, view))
+    if (!view->length || (late && !handed_on))
         return false;
     bool breaks = known && view->sequence != flow->next;
-    if (!known || breaks)
-        flow->from = view->sequence;
-    flow->known = true;
-    flow->next = view->sequence + view->captured;
+    *flow = (struct wsx_flow){true, view->sequence + view->captured};
     return breaks;
 }
 
@@ -331,7 +322,8 @@ void wsx_state_carrier_look(packet_info *pinfo, bool handed_on) {
         return;
     carrier->looked = pinfo->num;
     unsigned sender = wsx_store_sender(pinfo);
-    if (is_known(&carrier->flow[sender], &view))
+    const struct wsx_flow *before = &carrier->flow[sender];
+    if (before->known && (int32_t)(view.sequence + view.length - before->next) <= 0)
         carrier->repeated = pinfo->num;
     unsigned lost = lost_segments(pinfo, tcp, &view);
     bool hole = breaks_order(&carrier->flow[sender], &view, handed_on) && !wsx_tcp_waits_for_late();

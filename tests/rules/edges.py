@@ -1023,7 +1023,7 @@ def capture(env, found={}):
 def other_cut(env, mode):
     """Edges with lost or late bytes can't be cut otherwise, nor those that name what was acknowledged."""
     kept = [(name, function, due) for name, function, due in EDGES
-            if not any(word in name for word in ("lost", "gap", "late", "cross", "rst_with_text"))]
+            if not any(word in name for word in ("lost", "gap", "late", "cross", "rst_with_text", "behind_refusal"))]
     path, target = env.new_path(".pcap"), env.new_path(".cut")
     write(path, kept)
     done = subprocess.run([sys.executable, "-B", str(TESTS / "recut.py"), str(path), str(target), mode],
