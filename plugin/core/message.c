@@ -155,6 +155,7 @@ static bool inflate_whole(struct wsx_connection *connection, struct wsx_side *si
 
 /* ---- text ---- */
 
+/* As for report_inflating. */
 static void report_utf8(struct wsx_connection *connection, const struct wsx_message *message,
                         const struct wsx_utf8 *state) {
     const struct wsx_agreement *agreement = &connection->agreement;
