@@ -152,9 +152,10 @@ def captures():
 
 
 def segments(env, path):
-    """{tcp.stream: [(direction, bytes)]} of a capture; a connection's first packet is the client's."""
+    """{tcp.stream: [(direction, bytes)]} of a capture; a connection's first packet is the client's. Of several
+    segments in a packet, as in a tunnel, the last."""
     fields = ["tcp.stream", "tcp.srcport", "tcp.payload"]
-    done = env.tshark(["-Y", "tcp", "-T", "fields", *[w for f in fields for w in ("-e", f)]], path)
+    done = env.tshark(["-Y", "tcp", "-T", "fields", "-E", "occurrence=l", *[w for f in fields for w in ("-e", f)]], path)
     streams, clients = {}, {}
     for line in done.stdout.decode().splitlines():
         stream, port, payload = line.split("\t")
