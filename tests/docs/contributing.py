@@ -58,8 +58,9 @@ def compile_test():
     source = source.replace('#include "apps/apps.h"\n', f'#include "apps/apps.h"\n{declaration}\n')
     flags = [w for n, w in enumerate(words) if w not in ("-c", "-MD") and words[n - 1] not in ("-o", "-MT", "-MF")
              and w not in ("-o", "-MT", "-MF") and not w.endswith("stomp.c")]
-    done = subprocess.run([*flags, "-Werror", "-fsyntax-only", "-x", "c", "-"], input=source,
-                          capture_output=True, text=True, timeout=SECONDS)
+    with tempfile.TemporaryDirectory(prefix="wsx-recipe-") as folder:  # --coverage leaves a file where it runs
+        done = subprocess.run([*flags, "-Werror", "-fsyntax-only", "-x", "c", "-"], input=source,
+                              cwd=folder, capture_output=True, text=True, timeout=SECONDS)
     return done.stderr.splitlines()[:20] if done.returncode else []
 
 
